@@ -1,0 +1,208 @@
+"""The command line: `./lab up`, `status`, `env`, `images`, `logs`, `down`, `test`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from labkit.errors import LabError, Unsupported
+
+if TYPE_CHECKING:
+    from labkit.bringup.progress import Reporter
+
+NO, UNKNOWN, INTERRUPTED = 1, 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option of `./lab`."""
+    top = argparse.ArgumentParser(
+        prog="./lab",
+        description="A Kubernetes cluster on this machine with an Ollama that answers.",
+        epilog="Exit codes: 0 yes or done, 1 no or failed, 2 could not tell.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, *, context: bool = True, output: bool = False):
+        sub = commands.add_parser(name, help=text, description=text)
+        if context:
+            text = "an existing cluster of your kubeconfig instead of the lab's own"
+            sub.add_argument("--context", default="", metavar="CTX", help=text)
+        if output:
+            text = "text (the default) or json"
+            sub.add_argument(
+                "-o", dest="output", choices=("text", "json"), default="text", help=text
+            )
+        return sub
+
+    up = command("up", "bring the lab up: everything that is missing or broken, nothing else")
+    text = "where artefacts come from; auto asks the network"
+    up.add_argument("--route", choices=("auto", "registry", "packages"), default="auto", help=text)
+    up.add_argument("--nodes", type=_workers, metavar="N", help="number of worker nodes (1)")
+    text = "the model to serve: lab-llama (the default) or a name of Ollama's library"
+    up.add_argument("--model", default="lab-llama", metavar="NAME", help=text)
+    up.add_argument("--no-jupyter", action="store_true", help="do not start JupyterLab")
+    up.add_argument("--yes", action="store_true", help="do not ask before installing an engine")
+    command("status", "is the lab up? every part and what was seen", output=True)
+    command("env", 'the exports for a terminal: eval "$(./lab env)"', output=True)
+    text = "every tool and image: version, source, present or not, stand-in or not"
+    command("images", text, context=False, output=True)
+    logs = command("logs", "the logs of builds and commands; `cluster` asks the cluster")
+    logs.add_argument("name", nargs="?", default="", metavar="NAME", help="which log to print")
+    down = command("down", "remove the cluster; keep what makes the next up quick")
+    down.add_argument("--purge", action="store_true", help="free the caches too; asks first")
+    down.add_argument("--yes", action="store_true", help="do not ask before purging")
+    test = command("test", "prove the lab: all tiers, or the named one", context=False)
+    test.add_argument("words", nargs="*", metavar="TIER", help="quick, cluster")
+    return top
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    options = parser().parse_args(words)
+    try:
+        return COMMANDS[options.command](options)
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        again = f"./lab {options.command}"
+        print(f"\nStopped. Nothing is lost: {again} goes on from here.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _workers(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 8:
+        raise argparse.ArgumentTypeError(f"{number} is not between 1 and 8")
+    return number
+
+
+def _confirm(reporter: Reporter, yes: bool, default: bool) -> Callable[[str], bool]:
+    """Asks on a terminal; elsewhere, or after --yes, takes the default."""
+
+    def ask(question: str) -> bool:
+        if yes or not sys.stdin.isatty():
+            reporter.say(question)
+            return yes or default
+        with reporter.paused():
+            return input(f"{question} Go on? [y/N] ").strip().lower() in ("y", "yes")
+
+    return ask
+
+
+def _up(options: argparse.Namespace) -> int:
+    from labkit.bringup import lock, progress, up
+
+    wanted = up.Options(
+        route=options.route,
+        workers=options.nodes,
+        model=options.model,
+        context=options.context,
+    )
+    with progress.Reporter() as reporter, lock.held(reporter.say):
+        # installing an engine is what `up` was asked for, so without a terminal it goes on
+        up.Up(wanted, reporter, _confirm(reporter, options.yes, default=True)).run()
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    from labkit.bringup import down, lock, progress
+
+    if options.purge and options.context:
+        raise Unsupported(
+            "--purge frees this machine's caches, --context names another cluster",
+            "both were given",
+            "./lab down --context CTX, or ./lab down --purge",
+        )
+    with progress.Reporter() as reporter, lock.held(reporter.say):
+        if not options.purge:
+            down.down(reporter, options.context)
+            return 0
+        return 0 if down.purge(reporter, _confirm(reporter, options.yes, default=False)) else NO
+
+
+def _status(options: argparse.Namespace) -> int:
+    from labkit.bringup import status
+
+    found = status.parts(options.context)
+    code = status.exit_code(found)
+    if options.output == "json":
+        rows = [{"name": p.name, "works": p.works, "saw": p.saw} for p in found]
+        print(json.dumps({"up": {0: True, 1: False}.get(code), "parts": rows}, indent=1))
+        return code
+    signs = {True: "ok", False: "no", None: "??"}
+    for part in found:
+        print(f"{signs[part.works]:3} {part.name:17} {part.saw}")
+    print({0: "The lab is up.", 1: "The lab is not up: ./lab up"}.get(code, "Could not tell."))
+    return code
+
+
+def _env(options: argparse.Namespace) -> int:
+    from labkit.bringup import status
+
+    if options.output == "json":
+        print(json.dumps(status.environment(options.context), indent=1))
+    else:
+        print(status.exports(options.context))
+    return 0
+
+
+def _images(options: argparse.Namespace) -> int:
+    from labkit.bringup import status
+
+    found = status.materials()
+    if options.output == "json":
+        print(json.dumps(found, indent=1))
+        return 0
+    for tool in found["tools"]:
+        here = "here" if tool["path"] else "missing"
+        pinned = "" if tool["pinned"] else ", not pinned"
+        print(f"{here:8} {tool['name']} {tool['version']}: {tool['source']}{pinned}")
+    for image in found["images"]:
+        here = {True: "here", False: "missing", None: "unknown"}[image["present"]]
+        pinned = "" if image["pinned"] else ", not pinned"
+        print(f"{here:8} {image['name']}: {image['source']}{pinned}")
+        if image["stand_in"]:
+            print(f"{'':8}   stand-in: {image['stand_in']}")
+    return 0
+
+
+def _logs(options: argparse.Namespace) -> int:
+    from labkit.bringup import diagnose, paths
+    from labkit.errors import LogMissing
+
+    folder = paths.cache("logs")
+    names = sorted(file.stem for file in folder.glob("*.log"))
+    if options.name == "cluster":
+        print(diagnose.report(options.context))
+    elif not options.name:
+        print("\n".join([*names, "cluster"]))
+    elif options.name in names:
+        print((folder / f"{options.name}.log").read_text(errors="replace"), end="")
+    else:
+        saw = f"logs: {', '.join([*names, 'cluster'])}"
+        raise LogMissing(f"there is no log {options.name}", saw, "./lab logs")
+    return 0
+
+
+def _test(options: argparse.Namespace) -> int:
+    from labkit import testing
+
+    return testing.main(options.words)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "up": _up,
+    "down": _down,
+    "status": _status,
+    "env": _env,
+    "images": _images,
+    "logs": _logs,
+    "test": _test,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The bill of materials: every tool and image, its version, its source in each route."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labkit.bringup import paths
+
+ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def target() -> tuple[str, str]:
+    """Operating system and architecture as release files name them: ("linux", "amd64")."""
+    machine = platform.machine().lower()
+    return platform.system().lower(), ARCHITECTURES.get(machine, machine)
+
+
+@dataclass(frozen=True)
+class Tool:
+    name: str
+    version: str
+    check: tuple[str, ...]  # the command whose output names the version; empty: none can
+    go: str  # a Go module, or the name of a Build that makes it
+    url_template: str
+    publisher_template: str  # the publisher's checksum file; empty: there is none
+    sha256s: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        system, arch = target()
+        return self.url_template.format(version=self.version, os=system, arch=arch)
+
+    @property
+    def publisher_sha256(self) -> str:
+        return self.publisher_template.format(url=self.url)
+
+    @property
+    def sha256(self) -> str:
+        """The pinned checksum for this machine; empty: not pinned."""
+        return self.sha256s.get("-".join(target()), "")
+
+
+@dataclass(frozen=True)
+class Image:
+    name: str  # public name without tag, as a learner types it
+    tags: tuple[str, ...]
+    folder: str  # below k8s/images, for the package route
+    base: str = ""  # Debian release it is built on; empty: FROM scratch
+    binaries: tuple[str, ...] = ()
+    digest: str = ""
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}:{self.tags[0]}"
+
+    @property
+    def path(self) -> str:
+        """Repository on a registry, without the host: what containerd asks a mirror for."""
+        first, _, rest = self.name.partition("/")
+        if not rest:
+            return f"library/{self.name}"
+        return rest if "." in first else self.name
+
+
+@dataclass(frozen=True)
+class Build:
+    """One Go build of the package route: a module by version, or a folder with a go.mod."""
+
+    name: str
+    binaries: tuple[str, ...]
+    module: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Materials:
+    kubernetes: str
+    ollama: str
+    tools: tuple[Tool, ...]
+    images: tuple[Image, ...]
+    node: Image
+    node_images: tuple[Image, ...]
+    builds: tuple[Build, ...] = field(default=())
+
+    def image(self, name: str) -> Image:
+        return next(i for i in (*self.images, *self.node_images, self.node) if i.name == name)
+
+
+def versions_file() -> Path:
+    return paths.k8s("cluster", "versions.toml")
+
+
+@functools.cache
+def load() -> Materials:
+    """The bill of materials of this clone."""
+    table = tomllib.loads(versions_file().read_text())
+    tools = tuple(
+        Tool(
+            name,
+            row["version"],
+            tuple(row["check"]),
+            row["go"],
+            row["url"],
+            row["publisher_sha256"],
+            row["sha256"],
+        )
+        for name, row in table["tool"].items()
+    )
+
+    def image(name: str, row: dict) -> Image:
+        return Image(
+            name,
+            tuple(row["tags"]) if "tags" in row else (row["tag"],),
+            row.get("folder", "node"),
+            row.get("base", ""),
+            tuple(row.get("binaries", ())),
+            row.get("digest", ""),
+        )
+
+    builds = [
+        Build(
+            name, tuple(row.get("binaries", (name,))), row.get("module", ""), row.get("version", "")
+        )
+        for name, row in table["go"].items()
+    ]
+    builds += [
+        Build(tool.name, (tool.name,), tool.go, tool.version) for tool in tools if "/" in tool.go
+    ]
+    return Materials(
+        table["kubernetes"],
+        table["ollama"],
+        tools,
+        tuple(image(name, row) for name, row in table["image"].items()),
+        image(table["node"]["image"], table["node"]),
+        tuple(image(name, row) for name, row in table["node_image"].items()),
+        tuple(builds),
+    )
+
+
+def digest_of(*inputs: str | bytes | Path) -> str:
+    """A short hash of texts, files and folders (names, modes and contents)."""
+    total = hashlib.sha256()
+    for item in inputs:
+        if isinstance(item, Path):
+            files = sorted(f for f in item.rglob("*") if f.is_file()) if item.is_dir() else [item]
+            for file in files:
+                executable = os.access(file, os.X_OK)
+                total.update(f"{file.relative_to(item)}\0{executable}\0".encode())
+                total.update(hashlib.sha256(file.read_bytes()).digest())
+        else:
+            data = item.encode() if isinstance(item, str) else item
+            total.update(hashlib.sha256(data).digest())
+    return total.hexdigest()[:16]

@@ -1,0 +1,59 @@
+"""Base images without a registry: Debian, bootstrapped from the machine's own mirror."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from labkit.bringup import bom, engine, paths, shell
+from labkit.bringup.engine import apt_install
+from labkit.errors import Unsupported
+
+LABEL = "lab.inputs"
+BOOTSTRAP_S = 900
+LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+OPTIONS = (
+    "--variant=minbase",
+    "--include=ca-certificates",
+    *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
+    "--aptopt=Acquire::Languages none",
+)
+
+
+def reference(suite: str) -> str:
+    """The image's name in the engine."""
+    return f"lab/debian:{suite}"
+
+
+def inputs(suite: str) -> str:
+    return bom.digest_of(suite, *OPTIONS)
+
+
+def made(suite: str) -> bool:
+    found = engine.inspect("image", reference(suite)).get(reference(suite), {})
+    return (found.get("Config", {}).get("Labels") or {}).get(LABEL) == inputs(suite)
+
+
+def require() -> None:
+    """Have mmdebstrap. Raises Unsupported where it cannot be installed."""
+    if shutil.which("mmdebstrap"):
+        return
+    if not shutil.which("apt-get"):
+        raise Unsupported(
+            "the package route builds its images from Debian packages",
+            "this machine has neither mmdebstrap nor apt-get",
+            "use Debian or Ubuntu, or the registry route: ./lab up --route registry",
+        )
+    apt_install("mmdebstrap", "debian-archive-keyring")
+
+
+def make(suite: str) -> None:
+    """Bootstrap one Debian release and import it as an image."""
+    log = paths.log_file(f"debian-{suite}")
+    with tempfile.TemporaryDirectory(prefix="lab-debian-") as folder:
+        tar = Path(folder, "base.tar")
+        shell.run("mmdebstrap", *OPTIONS, suite, tar, log=log, timeout_s=BOOTSTRAP_S)
+        label = f"LABEL {LABEL}={inputs(suite)}"
+        words = ("docker", "import", "--change", label, "--change", 'CMD ["bash"]')
+        shell.run(*words, tar, reference(suite), log=log, timeout_s=300)

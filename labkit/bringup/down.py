@@ -1,0 +1,88 @@
+"""`./lab down`: stops the lab, keeps its caches; `--purge` frees those too."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from labkit.bringup import cluster, debian, engine, images, kube, node, paths, registry
+from labkit.bringup.progress import Reporter
+from labkit.errors import EngineMissing, LabError, ToolMissing
+
+
+def down(reporter: Reporter, context: str = "") -> None:
+    """Remove cluster and registry container; images, builds and models' makings stay."""
+    if context:
+        lab = kube.take_over(context)
+        with reporter.task(f"namespaces in {context}") as task:
+            names = kube.remove_namespaces(lab)
+            task.note(f"removed {', '.join(names)}" if names else "there were none of the lab's")
+        lab.kubeconfig.unlink(missing_ok=True)
+        return
+    try:
+        engine.version()
+    except (EngineMissing, ToolMissing):
+        reporter.say("No container engine answers, so nothing of the lab runs.")
+        return
+    with reporter.task("cluster") as task:
+        task.note("removed" if cluster.nodes() else "there was none")
+        cluster.delete()
+    with reporter.task("image registry") as task:
+        registry.remove()
+        task.note("removed, its images stay")
+    pid = engine.started_by_lab()
+    stays = f"The container engine (process {pid}) and all" if pid else "All"
+    reporter.say(f"{stays} caches stay: ./lab up is quick. ./lab down --purge frees them.")
+
+
+def purge(reporter: Reporter, confirm: Callable[[str], bool]) -> bool:
+    """Say what would be freed, ask, free it; False when the answer was no."""
+    folders = {folder: size(folder) for folder in (paths.cache(), paths.state())}
+    held = _images()
+    for folder, count in folders.items():
+        reporter.say(f"{count / 2**30:6.2f} GiB  {folder}")
+    total = sum(row["Size"] for row in held.values())
+    if held:
+        reporter.say(f"{total / 2**30:6.2f} GiB  {len(held)} images in the engine, layers shared")
+        reporter.say(f"           and the volume {registry.VOLUME}")
+    if not confirm("Remove all of this?"):
+        return False
+    if _engine_answers():
+        down(reporter)
+        registry.purge()
+        with reporter.task("images"):
+            for name in held:
+                engine.docker("rmi", "-f", name, check=False)
+    if engine.started_by_lab():
+        with reporter.task("container engine: stop"):
+            engine.stop()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def size(folder: Path) -> int:
+    """Bytes on disk below a folder; 0 where there is none."""
+    return sum(f.lstat().st_size for f in folder.rglob("*") if not f.is_dir())
+
+
+def _engine_answers() -> bool:
+    try:
+        return bool(engine.version())
+    except LabError:
+        return False
+
+
+def _images() -> dict[str, dict]:
+    """The lab's images in the engine, and only those: built here, or pulled by the lab."""
+    if not _engine_answers():
+        return {}
+    by_label = ("--filter", f"label={images.INPUTS}", "--format", "{{.Repository}}:{{.Tag}}")
+    names = set(engine.docker("images", *by_label).split())
+    names |= {debian.reference(suite) for suite in ("bookworm", "trixie")} | {node.EMPTY}
+    for image in images.wanted():
+        if paths.read_json(images.pulled_record(image)):
+            names.add(image.reference)
+    names.discard("<none>:<none>")
+    return engine.inspect("image", *sorted(names))

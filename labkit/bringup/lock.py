@@ -1,0 +1,36 @@
+"""One `up` or `down` at a time: the second waits and says so. A killed one frees the lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import filelock
+
+from labkit.bringup import paths
+from labkit.errors import TimedOut
+
+WAIT_S = 5400  # as long as the longest cold build may take
+
+
+@contextmanager
+def held(say: Callable[[str], None], wait_s: float = WAIT_S) -> Iterator[None]:
+    """Holds the lab's lock while the block runs. Raises TimedOut after `wait_s` seconds."""
+    paths.state().mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(paths.state("lock"))
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            say("Another ./lab command is at work on this machine: waiting for it to end.")
+            lock.acquire(timeout=wait_s)
+    except filelock.Timeout:
+        raise TimedOut(
+            f"another ./lab command still holds the lab after {wait_s:.0f} s",
+            f"the lock {paths.state('lock')} is taken",
+            "wait for it or end it, then try again",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,76 @@
+"""The model mirror and the lab's own Ollama: what runs in namespace lab-system."""
+
+from __future__ import annotations
+
+import json
+
+from labkit.bringup import bom, kube, paths, shell
+from labkit.bringup.progress import Task
+from labkit.errors import CommandFailed, TimedOut
+
+HOST = "models.lab-system:5001"
+READY_S = 180
+NAMESPACE = ("--namespace", kube.SYSTEM)
+
+
+def ensure(lab: kube.Lab, task: Task) -> None:
+    """The lab's namespaces, the mirror and an Ollama Pod are there and ready."""
+    kube.guard(lab)
+    inputs = bom.digest_of(*(manifest(name) for name in MANIFESTS))
+    current = lab.get("namespace", kube.SYSTEM).get("metadata", {}).get("annotations", {})
+    if current.get(APPLIED) != inputs:
+        task.note("applying k8s/cluster")
+        for name in MANIFESTS:
+            lab.kubectl("apply", "--filename", manifest(name))
+    wait(lab, task)
+    if current.get(APPLIED) != inputs:
+        lab.kubectl("annotate", "--overwrite", "namespace", kube.SYSTEM, f"{APPLIED}={inputs}")
+
+
+MANIFESTS = ("namespaces.yaml", "models.yaml", "ollama.yaml")
+APPLIED = "labkit/applied"  # written last: a half-applied state is applied again
+
+
+def manifest(name: str):
+    return paths.k8s("cluster", name)
+
+
+def wait(lab: kube.Lab, task: Task) -> None:
+    """Both Deployments available. Raises TimedOut with what the Pods say."""
+    task.note("waiting for Deployments models and ollama")
+    names = ("deployment/models", "deployment/ollama")
+    limit = f"--timeout={READY_S}s"
+    try:
+        for name in names:  # rollout status, unlike wait, also waits for a changed Pod
+            words = ("rollout", "status", name, limit)
+            lab.kubectl(*words, *NAMESPACE, timeout_s=READY_S + 20)
+    except CommandFailed:
+        raise TimedOut(
+            f"{' and '.join(names)} in {kube.SYSTEM} not ready after {READY_S} s",
+            _saw(lab),
+            "./lab logs cluster, then ./lab up again",
+        ) from None
+
+
+def tags(lab: kube.Lab, model: str) -> list[str]:
+    """The tags of one model that the mirror holds; `model` is "library/lab-llama"."""
+    path = f"/api/v1/namespaces/{kube.SYSTEM}/services/models:5001/proxy/v2/{model}/tags/list"
+    done = shell.run(
+        *(lab.program(), "get", "--raw", path), env=lab.environment(), check=False, timeout_s=20
+    )
+    try:
+        return json.loads(done.stdout).get("tags") or []
+    except ValueError:
+        return []
+
+
+def _saw(lab: kube.Lab) -> str:
+    said = []
+    for pod in lab.get("pods", *NAMESPACE).get("items", []):
+        for status in pod["status"].get("containerStatuses", []):
+            waiting = status["state"].get("waiting") or status["state"].get("terminated") or {}
+            if waiting:
+                said.append(f"{pod['metadata']['name']}: {waiting.get('reason')}")
+        if not pod["status"].get("containerStatuses"):
+            said.append(f"{pod['metadata']['name']}: {pod['status'].get('phase')}")
+    return ", ".join(said) or "no Pods"

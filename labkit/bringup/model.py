@@ -1,0 +1,145 @@
+"""The lab's model: made in the lab's own Ollama, pushed to the mirror, asked for an answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from labkit.bringup import bom, kube, mirror, paths, shell
+from labkit.bringup.progress import Task
+from labkit.errors import CommandFailed, ModelUnavailable
+
+DEFAULT = "lab-llama"
+PROMPT = "What is a Pod?"
+PULL_S = 3600
+NAME = re.compile(r"(?P<path>[\w.-]+(/[\w.-]+)?)(:(?P<tag>[\w.-]+))?")
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[\r\x08]")
+FOLDER = paths.k8s("model")
+
+
+@dataclass(frozen=True)
+class Answer:
+    text: str
+    tokens_per_s: float | None  # as Ollama measured it, None when it did not say
+
+
+def parts(name: str) -> tuple[str, str]:
+    """("library/qwen2", "1.5b") of "qwen2:1.5b". Raises ModelUnavailable on a bad name."""
+    match = NAME.fullmatch(name)
+    if not match:
+        raise ModelUnavailable(
+            f"{name!r} is no model name",
+            "a name has the form NAME, NAME:TAG or NAMESPACE/NAME:TAG",
+            f"./lab up --model {DEFAULT}, or a name from https://ollama.com/search",
+        )
+    path = match["path"]
+    return (path if "/" in path else f"library/{path}"), match["tag"] or "latest"
+
+
+def full_name(name: str) -> str:
+    """What `ollama pull` wants in the cluster: host, namespace and name, three parts."""
+    path, tag = parts(name)
+    return f"{mirror.HOST}/{path}" + ("" if tag == "latest" else f":{tag}")
+
+
+def chosen() -> str:
+    """The full name of the model that the last `up` brought."""
+    return paths.read_json(paths.state("model.json")).get("name") or full_name(DEFAULT)
+
+
+def ensure(lab: kube.Lab, name: str, task: Task) -> str:
+    """The mirror holds the model, refilled when it is empty; returns the full name."""
+    path, tag = parts(name)
+    full = full_name(name)
+    mark = f"made-{inputs()}" if name == DEFAULT else tag
+    if mark in mirror.tags(lab, path):
+        task.note(f"{full}, here already")
+    elif name == DEFAULT:
+        task.note(f"making {full} from k8s/model")
+        _make(lab, full, mark)
+    else:
+        task.note(f"pulling {name}")
+        _fetch(lab, name, full)
+    paths.write_json(paths.state("model.json"), {"name": full})
+    return full
+
+
+def inputs() -> str:
+    return bom.digest_of(FOLDER / "lab-llama.gguf", FOLDER / "Modelfile")
+
+
+def ask(lab: kube.Lab, full: str, prompt: str = PROMPT) -> Answer:
+    """One answer of the lab's Ollama Pod, after a pull from the mirror.
+
+    A pull of what is there already looks for updates, so each call also proves DNS, the
+    Service and the way between nodes.
+    """
+    _ollama(lab, "pull", "--insecure", full, timeout_s=600)
+    text, said = _ollama(lab, "run", "--insecure", "--verbose", full, prompt, timeout_s=600)
+    rate = re.search(r"eval rate:\s+([\d.]+) tokens/s\s*$", said.strip())
+    if not text:
+        raise ModelUnavailable(
+            f"{full} gave an empty answer to {prompt!r}", shell.last_line(said), "./lab up again"
+        )
+    return Answer(text, float(rate[1]) if rate else None)
+
+
+def plain(text: str) -> str:
+    """Text without what Ollama writes for a terminal: spinners, cursor moves, colours."""
+    return ESCAPES.sub("", text)
+
+
+def _make(lab: kube.Lab, full: str, mark: str) -> None:
+    for file in ("lab-llama.gguf", "Modelfile"):
+        command = (
+            "sh",
+            "-ec",
+            f'cat > "$HOME/{file}.part" && mv "$HOME/{file}.part" "$HOME/{file}"',
+        )
+        words = ("exec", "-i", "deployment/ollama", *mirror.NAMESPACE, "--", *command)
+        lab.kubectl(*words, stdin=(FOLDER / file).read_bytes())
+    command = f'cd "$HOME" && ollama create {DEFAULT} -f Modelfile'
+    words = ("exec", "deployment/ollama", *mirror.NAMESPACE, "--", "sh", "-ec", command)
+    lab.kubectl(*words)
+    for target in (full, f"{full}:{mark}"):  # the mark last: it says that the push is whole
+        _push(lab, DEFAULT, target)
+    _ollama(lab, "rm", DEFAULT)
+
+
+def _push(lab: kube.Lab, local: str, target: str) -> None:
+    _ollama(lab, "cp", local, target)
+    _ollama(lab, "push", "--insecure", target, timeout_s=PULL_S)
+    _ollama(lab, "rm", target)
+
+
+def _fetch(lab: kube.Lab, name: str, full: str) -> None:
+    try:
+        _ollama(lab, "pull", name, timeout_s=PULL_S)
+    except CommandFailed as error:
+        raise ModelUnavailable(
+            f"model {name} could not be pulled from Ollama's library",
+            plain(error.saw),
+            f"check the name and the network, or take the lab's own: ./lab up --model {DEFAULT}",
+        ) from None
+    _push(lab, name, full)
+    _ollama(lab, "rm", name)
+
+
+def _ollama(lab: kube.Lab, *words: str, timeout_s: float = 120) -> tuple[str, str]:
+    """What `ollama WORDS` in the lab's own Ollama Pod wrote to stdout and stderr."""
+    command = ("exec", "deployment/ollama", *mirror.NAMESPACE, "--", "ollama", *words)
+    done = shell.run(
+        *(lab.program(), *command), env=lab.environment(), timeout_s=timeout_s, check=False
+    )
+    if done.returncode:
+        raise CommandFailed(
+            f"ollama {' '.join(words[:3])} failed in the lab's Ollama Pod",
+            _ollama_error(plain(done.stderr) or plain(done.stdout)),
+            f"kubectl logs deployment/ollama --namespace {kube.SYSTEM}",
+        )
+    return plain(done.stdout).strip(), plain(done.stderr)
+
+
+def _ollama_error(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.startswith("Error")]
+    return shell.last_line("\n".join(lines) or text.replace("command terminated", ""))

@@ -1,0 +1,61 @@
+"""Where the lab keeps its things: the repository's folders, the user's cache and state."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def k8s(*parts: str) -> Path:
+    """A file or folder below `k8s/`: manifests, Dockerfiles, versions, the model."""
+    return REPOSITORY.joinpath("k8s", *parts)
+
+
+def cache(*parts: str) -> Path:
+    """What can be made again: builds, downloads, logs. `./lab down --purge` removes it."""
+    return platformdirs.user_cache_path("labkit").joinpath(*parts)
+
+
+def state(*parts: str) -> Path:
+    """What describes the running lab: kubeconfig, the engine's pid, timings of the last run."""
+    return platformdirs.user_state_path("labkit").joinpath(*parts)
+
+
+def tools() -> Path:
+    """The folder that `./lab env` puts first on PATH."""
+    return cache("bin")
+
+
+def log_file(name: str) -> Path:
+    """The log of one build or command; its folder exists."""
+    folder = cache("logs")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name.replace('/', '-').replace(':', '-')}.log"
+
+
+def write_text(path: Path, text: str, *, private: bool = False) -> None:
+    """Write aside, then rename: a killed process leaves the old file or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.touch(mode=0o600 if private else 0o644)
+    aside.write_text(text)
+    aside.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a state file; empty when there is none, or none that can be read."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,147 @@
+"""The image registry in the engine: serves every image of the lab under its public name.
+
+`kubectl run --image ollama/ollama` names no tag, so Kubernetes always pulls; the nodes
+ask this registry first. It listens on 127.0.0.1, and its images survive `down`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import urllib.error
+import urllib.request
+
+from labkit.bringup import bom, engine, paths, shell
+from labkit.bringup.progress import Reporter
+from labkit.errors import LabError, PortTaken, TimedOut
+
+NAME = "lab-registry"
+VOLUME = "lab-registry"
+NETWORK = "kind"
+START_S = 30
+
+
+def port() -> int:
+    """The registry's port on 127.0.0.1; LAB_REGISTRY_PORT changes it."""
+    return int(os.environ.get("LAB_REGISTRY_PORT", "5050"))
+
+
+def ensure(reporter: Reporter) -> None:
+    """The registry runs and holds the lesson images as they are in the engine now."""
+    if not running():
+        _start()
+    ids = engine.inspect("image", *(i.reference for i in bom.load().images))
+    for image in bom.load().images:
+        for tag in image.tags:
+            local = ids[image.reference]["Id"]
+            if not _holds(image, tag, local):
+                with reporter.task(f"push {image.name}:{tag}", quiet=True):
+                    _push(image, tag, local)
+
+
+def running() -> bool:
+    """Does it run on our port, and answer?"""
+    state = engine.inspect("container", NAME).get(NAME, {})
+    if not state.get("State", {}).get("Running"):
+        return False
+    return _status("/v2/") == 200
+
+
+def _start() -> None:
+    engine.docker("rm", "-f", NAME, check=False)
+    if _taken(port()):
+        raise PortTaken(
+            f"the image registry needs port {port()} on 127.0.0.1",
+            "another program listens there",
+            "end that program, or choose another port: LAB_REGISTRY_PORT=5055 ./lab up",
+        )
+    image = bom.load().image("registry").reference
+    options = ["--detach", "--name", NAME, "--label", "lab=labkit", "--restart", "no"]
+    options += ["--publish", f"127.0.0.1:{port()}:5000", "--volume", f"{VOLUME}:/var/lib/registry"]
+    engine.docker("run", *options, image)
+    deadline = time.monotonic() + START_S
+    while _status("/v2/") != 200:
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                f"the image registry did not answer within {START_S} s",
+                shell.last_line(engine.docker("logs", "--tail", "5", NAME, check=False)),
+                "docker logs lab-registry",
+            )
+        time.sleep(0.1)
+
+
+def connect() -> None:
+    """Let the cluster's nodes reach it by name (kind makes their network)."""
+    networks = engine.inspect("container", NAME)[NAME]["NetworkSettings"]["Networks"]
+    if NETWORK not in networks:
+        engine.docker("network", "connect", NETWORK, NAME)
+
+
+def disconnect() -> None:
+    """Leave the cluster's network, so that its nodes get their old addresses again."""
+    engine.docker("network", "disconnect", "-f", NETWORK, NAME, check=False)
+
+
+def remove() -> None:
+    """Stop it; what it holds stays in its volume."""
+    engine.docker("rm", "-f", NAME, check=False)
+
+
+def purge() -> None:
+    engine.docker("volume", "rm", "-f", VOLUME, check=False)
+
+
+def _push(image: bom.Image, tag: str, local: str) -> None:
+    target = f"127.0.0.1:{port()}/{image.path}:{tag}"
+    engine.docker("tag", image.reference, target)
+    log = paths.log_file(f"push-{image.path}")
+    shell.run("docker", "push", target, log=log, timeout_s=600)
+    engine.docker("rmi", target)
+    paths.write_json(_record(image, tag), {"id": local})
+
+
+def _record(image: bom.Image, tag: str):
+    return paths.state("pushed", f"{image.path.replace('/', '-')}-{tag}.json")
+
+
+def _holds(image: bom.Image, tag: str, local: str) -> bool:
+    if paths.read_json(_record(image, tag)).get("id") != local:
+        return False
+    return _status(f"/v2/{image.path}/manifests/{tag}") == 200
+
+
+def _status(path: str) -> int:
+    accept = "application/vnd.docker.distribution.manifest.v2+json"
+    url = f"http://127.0.0.1:{port()}{path}"
+    request = urllib.request.Request(url, method="HEAD", headers={"Accept": accept})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except OSError:
+        return 0
+
+
+def _taken(number: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", number)) == 0
+
+
+def images_held() -> list[str]:
+    """The public names that it serves now; empty when it does not run."""
+    try:
+        if not running():
+            return []
+    except LabError:
+        return []
+    return [
+        f"{image.name}:{tag}"
+        for image in bom.load().images
+        for tag in image.tags
+        if _status(f"/v2/{image.path}/manifests/{tag}") == 200
+    ]

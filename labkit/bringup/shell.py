@@ -1,0 +1,138 @@
+"""Runs other programs: bounded in time, output to a log file, ended together with us."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from labkit.errors import BuildFailed, CommandFailed, LabError, TimedOut, ToolMissing
+
+_running: set[subprocess.Popen] = set()
+_lock = threading.Lock()
+
+
+@functools.cache
+def _tied() -> tuple[str, ...]:
+    # A killed `up` must not leave a `kind create` behind that cleans up into the next one.
+    tied = shutil.which("setpriv")
+    return (tied, "--pdeathsig", "TERM", "--") if tied else ()
+
+
+def run(
+    *command: str | Path,
+    timeout_s: float = 120,
+    log: Path | None = None,
+    stdin: str | bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    check: bool = True,
+) -> subprocess.CompletedProcess[str]:
+    """The finished command; its output as text, or in `log` when one is given.
+
+    `env` is added to the environment. Raises CommandFailed (BuildFailed, which names
+    its log, when there is one), TimedOut after `timeout_s` seconds, ToolMissing.
+    """
+    words = [str(word) for word in command]
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    output = _open_log(log, words) if log else subprocess.PIPE
+    try:
+        process = subprocess.Popen(
+            [*_tied(), *words] if shutil.which(words[0]) else words,
+            stdin=subprocess.PIPE if data is not None else subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT if log else subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+        )
+    except FileNotFoundError as missing:
+        raise ToolMissing(
+            f"{words[0]} is not installed", str(missing), f"install {words[0]}, or add it to PATH"
+        ) from None
+    finally:
+        if log:
+            output.close()
+    with _lock:
+        _running.add(process)
+    try:
+        out, err = process.communicate(data, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise TimedOut(
+            f"{_short(words)} was still running after {timeout_s:.0f} s and was stopped",
+            last_line(log.read_text(errors="replace")) if log else "no answer",
+            f"look into {log}" if log else "run it by hand: " + shlex.join(words),
+        ) from None
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        with _lock:
+            _running.discard(process)
+    text = (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+    done = subprocess.CompletedProcess(words, process.returncode, *text)
+    if check and process.returncode:
+        raise _failure(done, log)
+    return done
+
+
+def output(*command: str | Path, **options) -> str:
+    """What a command printed, without the blanks around it."""
+    return run(*command, **options).stdout.strip()
+
+
+def last_line(text: str) -> str:
+    """The last line that says something, as a person would quote it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "no output"
+
+
+def end_all() -> None:
+    """End every command that is still running (after Ctrl-C)."""
+    with _lock:
+        processes = list(_running)
+    for process in processes:
+        _end(process)
+
+
+def _open_log(log: Path, words: Sequence[str]):
+    log.parent.mkdir(parents=True, exist_ok=True)
+    handle = log.open("ab", buffering=0)
+    handle.write(f"$ {shlex.join(words)}\n".encode())
+    return handle
+
+
+def _failure(done: subprocess.CompletedProcess[str], log: Path | None) -> LabError:
+    happened = f"{_short(done.args)} ended with exit code {done.returncode}"
+    if log:
+        return BuildFailed(
+            happened,
+            last_line(log.read_text(errors="replace")),
+            "mend it, then ./lab up again: it goes on from here",
+            log=log,
+        )
+    seen = last_line(done.stderr if done.stderr.strip() else done.stdout)
+    return CommandFailed(happened, seen, "run it by hand: " + shlex.join(done.args))
+
+
+def _short(words: Sequence[str]) -> str:
+    return shlex.join([Path(words[0]).name, *words[1:3]])
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:  # not read to its end: a grandchild may hold the other side
+            stream.close()

@@ -1,0 +1,127 @@
+"""`./lab status`, `images` and `env`: what is there, said without changing anything."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict, dataclass
+
+from labkit.bringup import cluster, engine, images, kube, mirror, model, paths, registry, tools
+from labkit.bringup.route import PACKAGES
+from labkit.errors import LabError, NotUp
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the lab; `works` is None when it could not be told."""
+
+    name: str
+    works: bool | None
+    saw: str
+
+
+def route() -> str:
+    """The route that the lab came up by; "packages" before the first time."""
+    return paths.read_json(paths.state("route.json")).get("name", PACKAGES)
+
+
+def parts(context: str = "") -> list[Part]:
+    """Every part of the lab, in the order of `up`."""
+    found = [] if context else _machine_parts()
+    lab = kube.Lab(context)
+    if not lab.kubeconfig.exists() or (found and not all(part.works for part in found)):
+        return [*found, Part("model mirror", False, "there is no cluster to ask")]
+    return [*found, _asked("model mirror", lambda: _mirror(lab))]
+
+
+def _machine_parts() -> list[Part]:
+    version = _asked("container engine", lambda: (True, f"Docker {engine.version()}"))
+    if not version.works:
+        return [version]
+    return [
+        version,
+        _asked("tools", _tools),
+        _asked("images", _images),
+        _asked("image registry", _registry),
+        _asked("cluster", _cluster),
+    ]
+
+
+def _asked(name: str, ask) -> Part:
+    try:
+        return Part(name, *ask())
+    except LabError as error:
+        return Part(name, None if error.exit_code == 2 else False, f"{error.happened}: {error.saw}")
+
+
+def _tools() -> tuple[bool, str]:
+    states = tools.states(route())
+    missing = [state.name for state in states if not state.path]
+    unpinned = [state.name for state in states if not state.pinned]
+    return not missing, _summary(states, missing, unpinned)
+
+
+def _images() -> tuple[bool, str]:
+    states = images.states(route())
+    missing = [state.name for state in states if not state.present]
+    unpinned = [state.name for state in states if not state.pinned]
+    return not missing, _summary(states, missing, unpinned)
+
+
+def _summary(states: list, missing: list[str], unpinned: list[str]) -> str:
+    said = f"missing: {', '.join(missing)}" if missing else f"{len(states)} here"
+    return f"{said}; not pinned: {', '.join(unpinned)}" if unpinned else said
+
+
+def _registry() -> tuple[bool, str]:
+    runs = registry.running()
+    return runs, f"127.0.0.1:{registry.port()}, {len(registry.images_held())} names" if runs else (
+        "it does not run"
+    )
+
+
+def _cluster() -> tuple[bool, str]:
+    trouble = cluster.trouble()
+    return not trouble, trouble or f"{len(cluster.nodes())} nodes Ready"
+
+
+def _mirror(lab: kube.Lab) -> tuple[bool, str]:
+    path, tag = model.parts(model.chosen().removeprefix(f"{mirror.HOST}/"))
+    held = mirror.tags(lab, path)
+    return tag in held, f"{model.chosen()}" if tag in held else f"it lacks {model.chosen()}"
+
+
+def exit_code(found: list[Part]) -> int:
+    """0 the lab works, 1 it does not, 2 it could not be told."""
+    if any(part.works is False for part in found):
+        return 1
+    return 2 if any(part.works is None for part in found) else 0
+
+
+def materials() -> dict[str, list[dict]]:
+    """The bill of materials and what is present, as plain data."""
+    try:
+        engine.version()
+        found = [asdict(state) for state in images.states(route())]
+    except LabError:  # nobody to ask: neither present nor missing
+        found = [asdict(images.state(i, route(), None)) for i in images.wanted()]
+        found = [{**row, "present": None} for row in found]
+    return {"tools": [asdict(state) for state in tools.states(route())], "images": found}
+
+
+def environment(context: str = "") -> dict[str, str]:
+    """What a terminal needs for bare kubectl, helm, hey and kind to act on the lab."""
+    lab = kube.Lab(context)
+    if not lab.kubeconfig.exists():
+        wanted = f" --context {context}" if context else ""
+        raise NotUp("there is no lab to point to", f"no {lab.kubeconfig}", f"./lab up{wanted}")
+    return {"KUBECONFIG": str(lab.kubeconfig), "MODEL": model.chosen(), "PATH": str(paths.tools())}
+
+
+def exports(context: str = "") -> str:
+    """`environment()` as a shell's export lines."""
+    values = environment(context)
+    folder = shlex.quote(values.pop("PATH"))
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    # once only, however often it is evaluated
+    lines.append(f'case ":$PATH:" in *:{folder}:*) ;; *) export PATH={folder}:"$PATH" ;; esac')
+    return "\n".join(lines)

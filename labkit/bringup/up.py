@@ -1,0 +1,151 @@
+"""`./lab up`: every part in order, skipped when it is there, repaired when it is broken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from labkit.bringup import (
+    cluster,
+    debian,
+    engine,
+    golang,
+    images,
+    jobs,
+    kube,
+    mirror,
+    model,
+    paths,
+    preflight,
+    registry,
+    route,
+    tools,
+)
+from labkit.bringup.progress import Reporter, Task, minutes
+from labkit.errors import CommandFailed, TimedOut
+
+GIB = 2**30
+# Free disk needed, measured: see README. The package route's includes Go's caches.
+DISK_COLD = {route.PACKAGES: 14 * GIB, route.REGISTRY: 8 * GIB}
+DISK_WARM = 2 * GIB
+MEMORY = 2 * GIB
+
+
+@dataclass(frozen=True)
+class Options:
+    route: str = "auto"
+    workers: int | None = None  # None: as many as there are, or one
+    model: str = model.DEFAULT
+    context: str = ""
+    yes: bool = False
+
+
+class Up:
+    """One run: what it has done so far, for the table at the end."""
+
+    def __init__(self, options: Options, reporter: Reporter, confirm: Callable[[str], bool]):
+        self.options, self.reporter, self.confirm = options, reporter, confirm
+        self.rows: list[tuple[str, str, str]] = []
+        self.made = False  # this run made the cluster
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[Task]:
+        with self.reporter.task(name) as task:
+            yield task
+        self.rows.append((name, task.note_text or "done", minutes(self.reporter.seconds[name])))
+
+    def run(self) -> model.Answer:
+        """Bring the lab up; the answer that proves it."""
+        model.parts(self.options.model)  # a bad name is said before any work
+        seconds = os.environ.get("LAB_VENV_SECONDS")
+        if seconds:
+            self.rows.append(("Python environment", "made", minutes(float(seconds))))
+        if self.options.context:
+            lab = kube.take_over(self.options.context)
+        else:
+            self._machine()
+            lab = cluster.LAB
+        try:
+            answer = self._inside(lab)
+        except (TimedOut, CommandFailed) as error:
+            if self.options.context or self.made:
+                raise
+            self.reporter.say(f"The cluster was there and did not work: {error.happened}.")
+            self.reporter.say("Replacing it.")
+            cluster.delete()
+            self._cluster()
+            answer = self._inside(lab)
+        self._show(answer)
+        return answer
+
+    def _inside(self, lab: kube.Lab) -> model.Answer:
+        """Everything in Kubernetes: mirror, model, the answer."""
+        with self.part("model mirror") as task:
+            mirror.ensure(lab, task)
+            task.note(f"{mirror.HOST}, in the cluster")
+        with self.part("model") as task:
+            full = model.ensure(lab, self.options.model, task)
+        with self.part("answer") as task:
+            answer = model.ask(lab, full)
+            rate = f", {answer.tokens_per_s:.0f} tokens/s" if answer.tokens_per_s else ""
+            task.note(f"by {full}{rate}")
+        return answer
+
+    def _machine(self) -> None:
+        """Everything below Kubernetes: engine, tools, images, registry, cluster."""
+        preflight.memory(MEMORY)
+        with self.part("container engine") as task:
+            task.note(f"Docker {engine.ensure(self.reporter, self.confirm)}")
+        chosen = route.choose(self.options.route)
+        self.reporter.say(f"route: {chosen.name} ({chosen.reason})")
+        with self.part("tools and images") as task:
+            self._materials(chosen.name, task)
+        with self.part("image registry") as task:
+            registry.ensure(self.reporter)
+            task.note(f"127.0.0.1:{registry.port()}")
+        self._cluster()
+        route.remember(chosen)
+
+    def _cluster(self) -> None:
+        with self.part("cluster") as task:
+            workers = self.options.workers or max(1, len(cluster.nodes()) - 1)
+            self.made = cluster.ensure(workers, task)
+            registry.connect()
+            what = "made" if self.made else "here already"
+            task.note(f"1 control plane, {workers} worker{'s' * (workers != 1)}, {what}")
+
+    def _materials(self, chosen: str, task: Task) -> None:
+        work = [*images.jobs(chosen, self.reporter), *tools.jobs(chosen, self.reporter)]
+        missing = [job for job in work if not job.name.startswith("tool:")]
+        needed = DISK_COLD[chosen] if missing else DISK_WARM
+        preflight.disk(paths.cache(), needed)
+        engine.require_disk(needed)
+        if missing and chosen == route.PACKAGES:
+            golang.require()
+            preflight.vector_flags()
+            debian.require()
+            task.note(f"{len(missing)} things to build")
+        jobs.run(work)
+        task.note(f"{len(missing)} made" if missing else "all here")
+
+    def _show(self, answer: model.Answer) -> None:
+        table = Table(title="The lab is up", box=None, title_justify="left")
+        for heading, justify in (("part", "left"), ("", "left"), ("time", "right")):
+            table.add_column(heading, justify=justify)
+        for row in self.rows:
+            table.add_row(*row)
+        say = self.reporter.say
+        say("")
+        self.reporter.console.print(table)
+        say("")
+        say(f">>> {model.PROMPT}")
+        say(answer.text)
+        say("")
+        if self.options.model == model.DEFAULT:
+            say(f"({model.DEFAULT} is tiny: it knows only this workshop.)")
+        context = f" --context {self.options.context}" if self.options.context else ""
+        say(f'In a terminal: eval "$(./lab env{context})", then kubectl get pods')

@@ -1,0 +1,159 @@
+"""Every error the lab raises: what happened, what was seen, what to try.
+
+::
+
+    LabError
+    ├── Unsupported           this machine cannot run the lab (Python too old, no AVX2, ...)
+    ├── NotEnoughDisk         less free disk than the part needs
+    ├── NotEnoughMemory       less memory than the cluster needs
+    ├── PortTaken             another program listens on the lab's port
+    ├── EngineMissing         no container engine, and none can be installed here
+    ├── EngineDenied          the engine is there, this user may not use it
+    ├── RouteUnavailable      neither public registries nor package mirrors can serve the lab
+    ├── DownloadFailed        a file could not be fetched
+    ├── ChecksumWrong         a file was fetched and is not the one that is pinned
+    ├── ToolMissing           a program is not there or too old, and cannot be installed here
+    ├── BuildFailed           a program or an image could not be built; names its log file
+    ├── CommandFailed         a program the lab ran said no
+    ├── ClusterNotOurs        a cluster of the lab's name that the lab did not make
+    ├── ContextUnknown        the kubeconfig has no such context
+    ├── ContextSilent         the context's cluster does not answer
+    ├── NamespaceNotOurs      a namespace of the lab's name without the lab's label
+    ├── ModelUnavailable      the model cannot be had here
+    ├── NotUp                 the lab is not up, and the command needs it
+    ├── LogMissing            there is no log of that name
+    └── TimedOut              not ready within the time given
+
+`exit_code` is what `./lab` ends with: 1 is a clear no, 2 means it could not tell.
+"""
+
+from pathlib import Path
+
+
+class LabError(Exception):
+    """What happened, what was seen last, what to try: one line each.
+
+    >>> print(LabError("the lab is not up", "no cluster lab", "./lab up"))
+    LabError: the lab is not up
+    saw: no cluster lab
+    try: ./lab up
+    """
+
+    exit_code = 1
+
+    def __init__(self, happened: str, saw: str, hint: str) -> None:
+        super().__init__(happened, saw, hint)
+        self.happened = _one_line(happened)
+        self.saw = _one_line(saw)
+        self.hint = _one_line(hint)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}: {self.happened}\nsaw: {self.saw}\ntry: {self.hint}"
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython shows these lines in place of a traceback; the cell still fails."""
+        return str(self).splitlines()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(str(text).split())
+
+
+class Unsupported(LabError):
+    """This machine cannot run the lab."""
+
+    exit_code = 2
+
+
+class NotEnoughDisk(LabError):
+    """Less free disk than the part needs."""
+
+
+class NotEnoughMemory(LabError):
+    """Less memory than the cluster needs."""
+
+
+class PortTaken(LabError):
+    """Another program listens on the lab's port."""
+
+
+class EngineMissing(LabError):
+    """No container engine, and none can be installed here."""
+
+
+class EngineDenied(LabError):
+    """The engine is there, this user may not use it."""
+
+    exit_code = 2
+
+
+class RouteUnavailable(LabError):
+    """Neither public registries nor package mirrors can serve the lab."""
+
+
+class DownloadFailed(LabError):
+    """A file could not be fetched."""
+
+
+class ChecksumWrong(LabError):
+    """A file was fetched and is not the one that is pinned."""
+
+
+class ToolMissing(LabError):
+    """A program is not there or too old, and cannot be installed here."""
+
+
+class BuildFailed(LabError):
+    """A program or an image could not be built; `log` holds the build's whole output.
+
+    >>> print(BuildFailed("image lab/node was not built", "exit 1", "./lab up", log="node.log"))
+    BuildFailed: image lab/node was not built
+    saw: exit 1
+    try: ./lab up (the whole output is in node.log)
+    """
+
+    def __init__(self, happened: str, saw: str, hint: str, *, log: str | Path) -> None:
+        super().__init__(happened, saw, f"{hint} (the whole output is in {log})")
+        self.log = Path(log)
+
+
+class CommandFailed(LabError):
+    """A program the lab ran said no."""
+
+    exit_code = 2
+
+
+class ClusterNotOurs(LabError):
+    """A cluster of the lab's name that the lab did not make."""
+
+
+class ContextUnknown(LabError):
+    """The kubeconfig has no such context."""
+
+    exit_code = 2
+
+
+class ContextSilent(LabError):
+    """The context's cluster does not answer."""
+
+    exit_code = 2
+
+
+class NamespaceNotOurs(LabError):
+    """A namespace of the lab's name without the lab's label."""
+
+
+class ModelUnavailable(LabError):
+    """The model cannot be had here."""
+
+
+class NotUp(LabError):
+    """The lab is not up, and the command needs it."""
+
+
+class LogMissing(LabError):
+    """There is no log of that name."""
+
+
+class TimedOut(LabError):
+    """Not ready within the time given."""

@@ -1,0 +1,147 @@
+"""`./lab test`: runs the tests tier by tier and compares each tier's time with its budget.
+
+| tier | budget | what |
+|---|---|---|
+| `quick` | 4 min | lint, unit tests, documents, the wheel; needs no cluster |
+| `build` | 42 min | `./lab up`, from empty caches; the first half of `./lab test cluster` |
+| `cluster` | 8 min | the deck's commands on the running lab |
+
+The budgets of all tiers fit into CI's 90 minutes. A tier over its budget is warned of and never
+fails for it: machines are noisy.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from labkit.errors import Unsupported
+
+ROOT = Path(__file__).resolve().parents[1]
+
+WORDS = ("quick", "cluster")
+BUDGETS_S = {"quick": 4 * 60, "build": 42 * 60, "cluster": 8 * 60}
+
+_PYTHON = [sys.executable, "-P", "-m"]
+_QUICK = (
+    [*_PYTHON, "ruff", "check"],
+    [*_PYTHON, "ruff", "format", "--check"],
+    # tests/ for the tests, labkit/ for the examples in its docstrings
+    [*_PYTHON, "pytest", "--doctest-modules", "--ignore=tests/cluster", "tests", "labkit"],
+)
+_UP = [*_PYTHON, "labkit", "up", "--yes", "--no-jupyter"]
+_CLUSTER = [*_PYTHON, "pytest", "tests/cluster"]
+
+
+class Tier(NamedTuple):
+    """One tier that ran: its name, exit code 0 / 1 no / 2 could not tell, and seconds."""
+
+    name: str
+    code: int
+    seconds: float
+
+
+def main(words: list[str]) -> int:
+    """Run the named tiers, all of them without a name; 0, 1 (failed) or 2 (could not tell)."""
+    if not (ROOT / "tests").is_dir():
+        raise Unsupported(
+            "the tests are not here",
+            f"no folder {ROOT / 'tests'}",
+            "./lab test in a clone of the repository",
+        )
+    chosen = [word for word in WORDS if word in words] if words else list(WORDS)
+    tiers: list[Tier] = []
+    for word in chosen:
+        for name, body in _BODIES[word].items():
+            if worst(tiers):
+                _say(f"not run: {name}, because a tier before it failed")
+                continue
+            tiers.append(_timed(name, body))
+    _say(table(tiers))
+    return worst(tiers)
+
+
+def _timed(name: str, body: Callable[[], int]) -> Tier:
+    _say(f"\n== {name} (budget {BUDGETS_S[name] // 60} min)")
+    begun = time.monotonic()
+    code = body()
+    seconds = time.monotonic() - begun
+    if name == "build":
+        # Made before this program could start, and part of what a cold start costs.
+        seconds += float(os.environ.get("LAB_VENV_SECONDS", 0))
+    return Tier(name, code, seconds)
+
+
+def _quick() -> int:
+    return max([_run(command) for command in _QUICK], key=_badness)
+
+
+def _build() -> int:
+    return _run_on_lab(_UP)
+
+
+def _cluster() -> int:
+    return _run_on_lab(_CLUSTER)
+
+
+_BODIES = {"quick": {"quick": _quick}, "cluster": {"build": _build, "cluster": _cluster}}
+
+
+def _run_on_lab(command: list[str]) -> int:
+    code = _run(command)
+    if code:
+        from labkit.bringup import diagnose
+
+        _say(diagnose.report())
+    return code
+
+
+def _run(command: list[str]) -> int:
+    """The command's exit code as 0, 1 or 2; pytest's own codes from 2 on mean "no verdict"."""
+    _say("$ " + " ".join(["python", *command[1:]]))
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    return code if code in (0, 1) else 2
+
+
+def _badness(code: int) -> int:
+    # A clear no outweighs "could not tell".
+    return (0, 2, 1)[code]
+
+
+def worst(tiers: list[Tier]) -> int:
+    """The exit code of all tiers together.
+
+    >>> worst([Tier("quick", 0, 40.0), Tier("build", 2, 3.0)])
+    2
+    """
+    return max([tier.code for tier in tiers], key=_badness, default=0)
+
+
+def table(tiers: list[Tier]) -> str:
+    """Seconds and budget of each tier, and a warning for each one that is over.
+
+    >>> print(table([Tier("quick", 0, 41.2), Tier("build", 1, 2600.0)]))
+    tier       seconds   budget  result
+    quick           41      240  passed
+    build         2600     2520  failed
+    total         2641     2760
+    warning: build took 2600 s, its budget is 2520 s
+    """
+    results = ("passed", "failed", "could not tell")
+    lines = ["tier       seconds   budget  result"]
+    for name, code, seconds in tiers:
+        lines.append(f"{name:<9}{seconds:9.0f}{BUDGETS_S[name]:9.0f}  {results[code]}")
+    seconds = sum(tier.seconds for tier in tiers)
+    lines.append(f"{'total':<9}{seconds:9.0f}{sum(BUDGETS_S[tier.name] for tier in tiers):9.0f}")
+    for name, _, seconds in tiers:
+        if seconds > BUDGETS_S[name]:
+            lines.append(f"warning: {name} took {seconds:.0f} s, its budget is {BUDGETS_S[name]} s")
+    return "\n".join(lines)
+
+
+def _say(text: str) -> None:
+    # Flushed, so that it stands before what the commands print.
+    print(text, flush=True)

@@ -1,0 +1,75 @@
+"""The bill of materials: whole, without collisions, hashed by content."""
+
+import re
+
+import pytest
+
+from labkit.bringup import bom, golang
+
+
+@pytest.fixture(scope="module")
+def materials() -> bom.Materials:
+    return bom.load()
+
+
+def test_every_tool_and_image_names_its_version_and_a_source_per_route(materials):
+    for tool in materials.tools:
+        assert re.fullmatch(r"\d+\.\d+\.\d+", tool.version)
+        assert tool.url.startswith("https://")
+        assert golang.build_of(tool.name)
+    for image in (*materials.images, *materials.node_images):
+        assert image.tags
+        assert bom.paths.k8s("images", image.folder, "Dockerfile").is_file(), image.name
+
+
+def test_both_routes_run_the_same_kubernetes(materials):
+    assert materials.node.tags == (f"v{materials.kubernetes}",)
+    tools = {tool.name: tool.version for tool in materials.tools}
+    assert tools["kubectl"] == materials.kubernetes
+    go_mod = (golang.source(golang.build_of("kubelet")) / "go.mod").read_text()
+    assert f"k8s.io/kubernetes v{materials.kubernetes}" in go_mod
+    assert f"helm.sh/helm/v3 v{tools['helm']}" in go_mod
+
+
+def test_both_routes_run_the_same_ollama(materials):
+    assert materials.image("ollama/ollama").tags[0] == materials.ollama
+    assert golang.build_of("ollama").version == materials.ollama
+
+
+def test_no_two_images_have_one_path_on_the_registry(materials):
+    paths = [image.path for image in materials.images]
+    assert len(set(paths)) == len(paths)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("ollama/ollama", "ollama/ollama"),
+        ("nixery.dev/hey", "hey"),
+        ("registry", "library/registry"),
+        ("registry.k8s.io/coredns/coredns", "coredns/coredns"),
+    ],
+)
+def test_a_registry_is_asked_for_the_name_without_its_host(name, path):
+    assert bom.Image(name, ("latest",), "x").path == path
+
+
+def test_every_checksum_and_digest_is_whole_or_left_empty(materials):
+    for tool in materials.tools:
+        for checksum in tool.sha256s.values():
+            assert re.fullmatch(r"[0-9a-f]{64}", checksum)
+    for image in (*materials.images, materials.node):
+        assert re.fullmatch(r"(sha256:[0-9a-f]{64})?", image.digest)
+
+
+def test_a_hash_follows_contents_names_and_modes(tmp_path):
+    file = tmp_path / "Dockerfile"
+    file.write_text("FROM scratch\n")
+    first = bom.digest_of(tmp_path)
+    assert bom.digest_of(tmp_path) == first
+    file.write_text("FROM  scratch\n")
+    second = bom.digest_of(tmp_path)
+    file.chmod(0o755)
+    third = bom.digest_of(tmp_path)
+    file.rename(tmp_path / "Containerfile")
+    assert len({first, second, third, bom.digest_of(tmp_path)}) == 4

@@ -1,0 +1,56 @@
+"""The cluster's configuration, as plain data."""
+
+import yaml
+
+from labkit.bringup import cluster
+
+
+def test_the_public_node_image_gets_kinds_own_network_and_dns(tmp_path):
+    config = cluster.kind_config(2, False, tmp_path / "resolv.conf")
+    assert [node["role"] for node in config["nodes"]] == ["control-plane", "worker", "worker"]
+    assert config["networking"] == {"apiServerAddress": "127.0.0.1"}
+    assert "kubeadmConfigPatches" not in config
+
+
+def test_the_stand_in_gets_the_labs_network_and_the_hosts_name_servers(tmp_path):
+    config = cluster.kind_config(1, True, tmp_path / "resolv.conf")
+    assert config["networking"]["disableDefaultCNI"] is True
+    for node in config["nodes"]:
+        assert node["extraMounts"][0]["hostPath"] == str(tmp_path / "resolv.conf")
+    kubelet = yaml.safe_load(config["kubeadmConfigPatches"][0])
+    assert kubelet["failCgroupV1"] is False
+    assert kubelet["resolvConf"] == "/kind/pod-resolv.conf"
+
+
+def test_pods_never_get_a_name_server_on_loopback(tmp_path):
+    stub, real = tmp_path / "stub", tmp_path / "real"
+    stub.write_text("# systemd's stub\nnameserver 127.0.0.53\noptions edns0\n")
+    real.write_text("nameserver 192.0.2.1\nnameserver 2001:db8::1\n")
+    assert cluster.pod_resolv(stub, real) == "nameserver 192.0.2.1\nnameserver 2001:db8::1\n"
+    assert "nameserver" not in cluster.pod_resolv(stub, tmp_path / "none").replace(
+        "name server", ""
+    )
+    assert cluster.pod_resolv(real, stub) == "nameserver 192.0.2.1\nnameserver 2001:db8::1\n"
+
+
+def test_every_node_gets_its_own_range_and_a_route_to_each_other(monkeypatch):
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr(cluster.engine, "docker", lambda *words: called.append(words))
+    ranges = {"lab-control-plane": "10.244.0.0/24", "lab-worker": "10.244.1.0/24"}
+    cluster.connect_nodes(ranges, {"lab-control-plane": "172.18.0.2", "lab-worker": "172.18.0.3"})
+    assert called == [
+        (
+            "exec",
+            "lab-control-plane",
+            "static-network",
+            "10.244.0.0/24",
+            "10.244.1.0/24=172.18.0.3",
+        ),
+        ("exec", "lab-worker", "static-network", "10.244.1.0/24", "10.244.0.0/24=172.18.0.2"),
+    ]
+
+
+def test_ready_is_what_the_object_itself_says():
+    conditions = [{"type": "Ready", "status": "True"}]
+    assert cluster.ready({"status": {"conditions": conditions}})
+    assert not cluster.ready({"status": {}})

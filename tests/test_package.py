@@ -1,0 +1,106 @@
+"""The package: what `import labkit` gives and costs, and what the wheel holds."""
+
+import json
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import labkit
+from labkit.errors import LabError
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def python(code: str, *, executable=sys.executable, **options) -> str:
+    done = subprocess.run(
+        [executable, "-P", "-c", code], capture_output=True, text=True, check=False, **options
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_public_names_are_exactly_the_listed_ones():
+    assert labkit.__all__ == ["LabError", "model"]
+    assert labkit.LabError is LabError
+    public = {name for name in dir(labkit) if not name.startswith("_")}
+    # Modules become attributes once imported; `os` is what __init__ itself needs.
+    modules = {name for name in public if isinstance(getattr(labkit, name), type(sys))}
+    assert public - modules == set(labkit.__all__)
+    with pytest.raises(AttributeError, match="module 'labkit' has no attribute 'nonsense'"):
+        labkit.nonsense  # noqa: B018
+
+
+def test_no_module_has_the_name_of_a_public_name():
+    files = {file.stem for file in (REPOSITORY / "labkit").iterdir()}
+    assert not files & set(labkit.__all__)
+
+
+def test_importing_labkit_loads_nothing_but_labkit():
+    code = """if True:
+        import json, sys
+        before = set(sys.modules)
+        import labkit
+        print(json.dumps(sorted(set(sys.modules) - before)))
+    """
+    assert json.loads(python(code)) == ["labkit"]
+
+
+def test_importing_labkit_and_its_names_contacts_and_starts_nothing():
+    code = """if True:
+        import sys
+        def refuse(event, arguments):
+            if event.split(".")[0] in ("socket", "subprocess") or event == "os.exec":
+                raise SystemExit(f"{event} {arguments}")
+        sys.addaudithook(refuse)
+        import labkit
+        [getattr(labkit, name) for name in labkit.__all__]
+    """
+    python(code)
+
+
+def test_the_model_is_the_environments_or_the_labs_own(monkeypatch):
+    assert labkit.model == "models.lab-system:5001/library/lab-llama"
+    monkeypatch.setenv("MODEL", "qwen2:1.5b")
+    assert labkit.model == "qwen2:1.5b"
+
+
+def test_the_version_is_the_projects():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert labkit.__version__ == project["version"]
+    assert f"[{project['version']}]" in (REPOSITORY / "CHANGELOG.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    # The build backend is in the environment already: nothing is downloaded.
+    words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, "."]
+    subprocess.run([sys.executable, "-m", "pip", *words], cwd=REPOSITORY, check=True)
+    return next(folder.glob("labkit-*.whl"))
+
+
+def test_the_wheel_holds_labkit_and_what_the_lab_is_made_of_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "labkit/bringup/venv.py" in names
+    assert "labkit/k8s/cluster/versions.toml" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"labkit"}
+    assert not [name for name in names if name.endswith((".pyc", ".log")) or "/tests/" in name]
+
+
+def test_the_wheel_is_imported_in_a_clean_environment(wheel, tmp_path):
+    venv.create(tmp_path / "clean", symlinks=True)
+    clean = tmp_path / "clean/bin/python"
+    words = ["--python", clean, "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    code = "import labkit; print(labkit.__file__); print(labkit.model, labkit.LabError.__name__)"
+    file, names = python(code, executable=clean, cwd=elsewhere).splitlines()
+    assert Path(file).is_relative_to(tmp_path / "clean")
+    assert names.endswith(" LabError")
