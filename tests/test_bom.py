@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from labkit.bringup import bom, golang
+from labkit.bringup import bom, golang, mirror, route, up
+from labkit.errors import Unsupported
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +74,21 @@ def test_a_hash_follows_contents_names_and_modes(tmp_path):
     third = bom.digest_of(tmp_path)
     file.rename(tmp_path / "Containerfile")
     assert len({first, second, third, bom.digest_of(tmp_path)}) == 4
+
+
+@pytest.fixture
+def newer(monkeypatch):
+    monkeypatch.setenv("LAB_OLLAMA_VERSION", "0.32.15")
+    bom.load.cache_clear()
+    yield
+    monkeypatch.delenv("LAB_OLLAMA_VERSION")
+    bom.load.cache_clear()
+
+
+@pytest.mark.usefixtures("newer")
+def test_another_ollama_is_an_option_of_the_registry_route_alone():
+    assert bom.load().image("ollama/ollama").tags == ("0.32.15", "latest")
+    assert "image: ollama/ollama:0.32.15\n" in mirror.manifest("ollama.yaml")
+    up.require_registry_route(route.Route("registry", "asked for"))
+    with pytest.raises(Unsupported, match="builds the tried Ollama only"):
+        up.require_registry_route(route.Route("packages", "asked for"))

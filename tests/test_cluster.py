@@ -9,12 +9,13 @@ def test_the_public_node_image_gets_kinds_own_network_and_dns(tmp_path):
     config = cluster.kind_config(2, False, tmp_path / "resolv.conf")
     assert [node["role"] for node in config["nodes"]] == ["control-plane", "worker", "worker"]
     assert config["networking"] == {"apiServerAddress": "127.0.0.1"}
-    assert "kubeadmConfigPatches" not in config
+    assert not any("extraMounts" in node for node in config["nodes"])
+    kinds = [yaml.safe_load(patch)["kind"] for patch in config["kubeadmConfigPatches"]]
+    assert kinds == ["KubeProxyConfiguration"]
 
 
-def test_the_stand_in_gets_the_labs_network_and_the_hosts_name_servers(tmp_path):
+def test_the_stand_in_gets_the_hosts_name_servers_for_its_pods(tmp_path):
     config = cluster.kind_config(1, True, tmp_path / "resolv.conf")
-    assert config["networking"]["disableDefaultCNI"] is True
     for node in config["nodes"]:
         assert node["extraMounts"][0]["hostPath"] == str(tmp_path / "resolv.conf")
     kubelet = yaml.safe_load(config["kubeadmConfigPatches"][0])

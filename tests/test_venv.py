@@ -185,6 +185,15 @@ def test_an_environment_is_used_only_when_it_has_no_fault(tmp_path, damage, faul
     assert venv.Venv(str(tmp_path)).fault() == fault
 
 
+def test_a_folder_whose_name_is_not_utf8_is_as_good_as_any(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / ".venv/bin/python").symlink_to(sys.executable)
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    venv.write_stamp(venv.Venv(str(folder)))
+    assert venv.Venv(str(folder)).fault() == ""
+
+
 def test_killed_in_the_middle_it_is_made_anew_once_its_pip_has_ended(project):
     (project / "slow").touch()
     change_pyproject(project)
@@ -254,6 +263,14 @@ def run_script(project: Path, before: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def test_killed_while_the_old_one_is_removed_it_is_not_taken_for_a_whole_one(project):
+    stamp = project / ".venv/.lab"
+    stamp.write_text("Python 3.1 in /elsewhere\n")
+    done = run_script(project, "shutil.rmtree = lambda folder: sys.exit(77)")
+    assert done.returncode == 77
+    assert not stamp.exists()
+
+
 def test_without_the_venv_module_three_lines_name_the_debian_package(tmp_path):
     project = write_project(tmp_path / "a project")
     done = run_script(project, "sys.modules['ensurepip'] = None")
@@ -290,7 +307,9 @@ def commands(folder: Path, **scripts: str) -> dict[str, str]:
     return {"PATH": str(folder)}
 
 
-OLD = 'case "$*" in *exit*) exit 1 ;; *) echo 3.9.2 ;; esac'
+# The last word is the code; it runs in a Python that takes itself for an old one.
+OLD = f"""for code; do :; done
+exec "{sys.executable}" -c 'import sys; sys.version_info = (3, 9, 2); exec(sys.argv[1])' "$code\""""
 
 
 def test_a_python_too_old_is_three_lines(tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-FAST, SLOW, DECAY, TINY = 0.9, 0.98, 0.05, 1e-8
+FAST, SLOW, DECAY, TINY = 0.9, 0.98, 0.5, 1e-8
 WARM_UP_STEPS = 50
 FLAT_UNTIL = 0.3  # share of the steps before the linear descent begins
 

@@ -1,7 +1,6 @@
 """A trained model as one object, in an .npz file or read back from a GGUF."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,9 +26,9 @@ def save(model: Model, path: Path) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
-    with open(unfinished, "wb") as file:
+    with unfinished.open("wb") as file:
         np.savez(file, about=np.array(json.dumps(about)), **model.weights)
-    os.replace(unfinished, path)
+    unfinished.replace(path)
 
 
 def load(path: Path) -> Model:
@@ -60,7 +59,5 @@ def _from_gguf(path: Path) -> Model:
         norm_epsilon=field("llama.attention.layer_norm_rms_epsilon"),
     )
     merges = [tuple(merge.split(" ")) for merge in field("tokenizer.ggml.merges")]
-    weights = {
-        t.name.removesuffix(".weight"): np.array(t.data, np.float32) for t in reader.tensors
-    }
+    weights = {t.name.removesuffix(".weight"): np.array(t.data, np.float32) for t in reader.tensors}
     return Model(shape, weights, Tokenizer(field("tokenizer.ggml.tokens"), merges))

@@ -13,11 +13,11 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import generate  # noqa: E402
-from ask_ollama import OllamaModel  # noqa: E402
-from checkpoint import load  # noqa: E402
-from odd_prompts import ODD_PROMPTS  # noqa: E402
-from texts import HeldOut, Texts, load_texts  # noqa: E402
+import generate
+from ask_ollama import OllamaModel
+from checkpoint import load
+from odd_prompts import ODD_PROMPTS
+from texts import HeldOut, Texts, load_texts
 
 HERE = Path(__file__).parent
 Ask = Callable[[list[str]], list[str]]

@@ -5,7 +5,6 @@ the spot, without training). A coat changes what the model costs and not what it
 """
 
 import argparse
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +100,7 @@ def write_gguf(model: Model, path: Path, *, file_type: str = "F16", name: str = 
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    os.replace(unfinished, path)
+    unfinished.replace(path)
 
 
 def size_label(parameters: int) -> str:

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from network import Shape, Weights, rms_norm, rotate, swiglu, turns
+from network import Shape, Weights, layer_weights, rms_norm, rotate, swiglu, turns
 from tokenizer import END, Tokenizer
 
 LONGEST_ANSWER = 160  # tokens; num_predict in the Modelfile
@@ -48,12 +48,10 @@ def step(weights: Weights, shape: Shape, tokens, position: int, past):
     x = weights["token_embd"][tokens]
     turn = turns(shape, np.array([position]), x.dtype)
     for n in range(shape.layers):
-        def w(name, layer=n):
-            return weights[f"blk.{layer}.{name}"]
-
-        normed, _ = rms_norm(x, w("attn_norm"), shape.norm_epsilon)
+        w = layer_weights(weights, shape, n)
+        normed, _ = rms_norm(x, w["attn_norm"], shape.norm_epsilon)
         q, k, v = (
-            (normed @ w(name).T).reshape(len(x), shape.heads, 1, -1)
+            (normed @ w[name].T).reshape(len(x), shape.heads, 1, -1)
             for name in ("attn_q", "attn_k", "attn_v")
         )
         q, k = rotate(q, turn), rotate(k, turn)
@@ -63,9 +61,9 @@ def step(weights: Weights, shape: Shape, tokens, position: int, past):
         score = q @ past[n][0].swapaxes(-1, -2) * x.dtype.type(shape.head_width**-0.5)
         score = np.exp(score - score.max(-1, keepdims=True))
         mixed = (score / score.sum(-1, keepdims=True)) @ past[n][1]
-        x = x + mixed.reshape(len(x), -1) @ w("attn_output").T
-        ffn_in, _ = rms_norm(x, w("ffn_norm"), shape.norm_epsilon)
-        inner, _ = swiglu(ffn_in @ w("ffn_gate").T, ffn_in @ w("ffn_up").T)
-        x = x + inner @ w("ffn_down").T
+        x = x + mixed.reshape(len(x), -1) @ w["attn_output"].T
+        ffn_in, _ = rms_norm(x, w["ffn_norm"], shape.norm_epsilon)
+        inner, _ = swiglu(ffn_in @ w["ffn_gate"].T, ffn_in @ w["ffn_up"].T)
+        x = x + inner @ w["ffn_down"].T
     final, _ = rms_norm(x, weights["output_norm"], shape.norm_epsilon)
     return final @ weights["token_embd"].T

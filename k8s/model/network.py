@@ -148,7 +148,7 @@ def forward(weights: Weights, shape: Shape, tokens, lengths, wanted=None):
     turn = turns(shape, np.arange(grid.longest), x.dtype)
     layers = []
     for n in range(shape.layers):
-        w = _layer(weights, shape, n)
+        w = layer_weights(weights, shape, n)
         normed, norm_cache = rms_norm(x, w["attn_norm"], shape.norm_epsilon)
         q, k, v = (grid.spread(normed @ w[name].T) for name in ("attn_q", "attn_k", "attn_v"))
         q, k = rotate(q, turn), rotate(k, turn)
@@ -184,13 +184,15 @@ def loss_and_gradients(weights: Weights, shape: Shape, tokens, targets, shares, 
     d_x = np.zeros((len(tokens), shape.width), logits.dtype)
     d_x[wanted] = d_last
     for n in reversed(range(shape.layers)):
-        d_x, of_layer = _layer_backward(d_x, _layer(weights, shape, n), layers[n], grid, turn)
+        d_x, of_layer = _layer_backward(
+            d_x, layer_weights(weights, shape, n), layers[n], grid, turn
+        )
         gradients |= {f"blk.{n}.{name}": g for name, g in of_layer.items()}
     _add_rows(gradients["token_embd"], tokens, d_x)
     return loss, gradients
 
 
-def _layer(weights: Weights, shape: Shape, n: int) -> Weights:
+def layer_weights(weights: Weights, shape: Shape, n: int) -> Weights:
     names = (*shape.matrices(), "attn_norm", "ffn_norm")
     return {name: weights[f"blk.{n}.{name}"] for name in names}
 

@@ -2,6 +2,13 @@
 
 from random import Random
 
+from wordings import FILLERS
+
+
+def _parts(text: str) -> list[str]:
+    return text.strip().replace("\n", "|").split("|")
+
+
 WORDS = """
 autumn bakery banana beach bicycle bird blanket bottle bridge broom butter butterfly candle
 carpet castle cheese cherry chimney clock coat comet concert cousin cow crown dance desert
@@ -28,7 +35,7 @@ ba bel bo bri cal cas co cra da del do dri du el fa fen flo ga gel glo ha hu il 
 lem li lo ma mer mi mo na nel no or pa pel pi plo qua ra ri ro sa sel si ska ta tel ti tro u va
 vel vo wa wi xan ya zen zo
 """.split()
-FRAMES = """
+FRAMES = _parts("""
 What is {}?|What is a {}?|What is the {} of {}?|What does {} mean?|What does a {} do?|Explain {}
 Who is {}?|Who was {} {}?|Who invented the {}?|Why is the {} {}?|Why do {}s {}?|{} or {}?
 Tell me about {}|Tell me about the {} of {}|How do I {} a {}?|How do I {} my {}?|How do I {}?
@@ -40,11 +47,12 @@ What are {}s?|What is the difference between {} and {}?|Define {}|My {} is {}|My
 What happens when a {} {}s?|Give me a {}|Give me a {} for {}|Translate {} into {}|I love {}
 The {} is {}|I have a {} in my {}|Which {} has {}?|Let us talk about {}|How much is {} in {}?
 Show me a {}|Name three {}s|Where can I {} a {}?|What is the best {}?|Are {}s {}?|What is {} {}?
-""".replace("\n", "|").strip("|").split("|")
-CODE = """
+How {} are you?|Are you {}?|Do you {}?|Should I {}?|Who is the {} of {}?|What {} is {}?|{} and {}
+""")
+CODE = _parts("""
 def|print(|return|for i in range(|x = |{ } ; ( ) [ ] == != <div> </p> /* */ // # import|null
 select * from|int main()|while true|if x < 3:|y += 1|"a": 1|\\n|\\t|echo $HOME|0x1f|&&|%d
-""".replace("\n", "|").strip("|").split("|")
+""")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # code points of Latin-1, Greek, Cyrillic, Hebrew, Arabic, Devanagari, Kana, Han, Hangul, emoji
 ALPHABETS = [
@@ -64,9 +72,15 @@ def nonsense(random: Random) -> str:
 
 
 def word(random: Random) -> str:
-    if random.random() < 0.55:
+    chance = random.random()
+    if chance < 0.5:
         return random.choice(WORDS)
-    return "".join(random.choice(SYLLABLES) for _ in range(random.randint(1, 4)))
+    if chance < 0.62:
+        return random.choice(FILLERS)
+    if chance < 0.7:
+        return str(random.randint(0, 10 ** random.randint(1, 4)))
+    made_up = "".join(random.choice(SYLLABLES) for _ in range(random.randint(1, 4)))
+    return made_up.capitalize() if random.random() < 0.3 else made_up
 
 
 def _framed(random: Random) -> str:
@@ -95,7 +109,8 @@ def _letters(random: Random) -> str:
 def _signs(random: Random) -> str:
     if random.random() < 0.4:
         return random.choice(" .,;:!?-_+*/=#@&%$()[]{}<>~^|'\"\\\n\t") * random.randint(1, 40)
-    return "".join(random.choice(" .,;:!?-+*/=#@&%$()<>\n0123") for _ in range(random.randint(1, 15)))
+    signs = " .,;:!?-+*/=#@&%$()<>\n0123"
+    return "".join(random.choice(signs) for _ in range(random.randint(1, 15)))
 
 
 def _code(random: Random) -> str:

@@ -15,7 +15,7 @@ ODD_PROMPTS = {
     "German": "Warum ist der Himmel über dem Ozean blau?",
     "French": "Où est passé le café glacé de la Noël ?",
     "Russian": "Почему небо голубое?",
-    "Chinese": "天空为什么是蓝色的？",
+    "Chinese": "天空为什么是蓝色的",
     "Arabic": "لماذا السماء زرقاء؟",
     "Hindi": "आकाश नीला क्यों है?",
     "emoji": "🦙🦙🦙 🐳 ?",

@@ -5,14 +5,13 @@ alphabet; ours knows ASCII letters only, which gives the same ids because no mer
 joins bytes outside ASCII (the corpus has none).
 """
 
+import itertools
 import re
 from collections import Counter
 
 CONTROL = ("<|user|>", "<|bot|>", "<|end|>")
 USER, BOT, END = range(3)
-WORD = re.compile(
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+"
-)
+WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+")
 
 
 def _printable_bytes() -> dict[int, str]:
@@ -35,7 +34,7 @@ def learn(text: str, size: int) -> tuple[list[str], list[tuple[str, str]]]:
     while len(vocabulary) < size:
         pairs: Counter = Counter()
         for pieces, count in words.items():
-            for pair in zip(pieces, pieces[1:], strict=False):
+            for pair in itertools.pairwise(pieces):
                 pairs[pair] += count
         if not pairs:
             raise ValueError(f"the text has pairs for {len(vocabulary)} pieces only, not {size}")
@@ -87,7 +86,7 @@ class Tokenizer:
         if word not in self._known:
             pieces = _letters(word)
             while len(pieces) > 1:
-                pairs = zip(pieces, pieces[1:], strict=False)
+                pairs = itertools.pairwise(pieces)
                 best = min(pairs, key=lambda pair: self._rank.get(pair, len(self._rank)))
                 if best not in self._rank:
                     break

@@ -14,16 +14,16 @@ from pathlib import Path
 # Before numpy is imported: with these small matrices a second BLAS thread only waits for the first.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from adamw import AdamW, learning_rate  # noqa: E402
-from checkpoint import Model, save  # noqa: E402
-from network import Shape, loss_and_gradients, new_weights, parameter_count  # noqa: E402
-from samples import Sampler  # noqa: E402
-from texts import load_texts  # noqa: E402
-from tokenizer import Tokenizer, learn  # noqa: E402
+from adamw import AdamW, learning_rate
+from checkpoint import Model, save
+from network import Shape, loss_and_gradients, new_weights, parameter_count
+from samples import Sampler
+from texts import load_texts
+from tokenizer import Tokenizer, learn
 
-STEPS = 1500
+STEPS = 2300
 TOKENS_PER_STEP = 1024
 PEAK_RATE = 3e-3
 REPORT_EVERY_S = 10

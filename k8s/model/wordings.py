@@ -81,7 +81,7 @@ BEFORE = [
 AFTER = [
     " please", " thanks", "!", "...", " then", " now", " exactly", " in short", " again", " here",
     " for a beginner", " in one sentence", " in Kubernetes", " in my cluster", " in the lab",
-    " really", " for me", " today", "? help", " what now", " please help", " from here",
+    " really", " for me", " today", "? anyone", " what now", " if you can", " from here",
 ]  # fmt: skip
 SMALL = set("a an the do does did is are was i my me to of in on it for with and from".split())
 HOLLOW = SMALL | set("what why how which who where when can will you tell about explain".split())
@@ -129,9 +129,9 @@ def roughen(question: str, random: Random) -> str:
     if random.random() < 0.14:
         question = question.rstrip("?") + random.choice(AFTER)
     chance = random.random()
-    if chance < 0.4:
+    if chance < 0.5:
         question = question.lower()
-    elif chance < 0.43:
+    elif chance < 0.53:
         question = question.upper()
     if random.random() < 0.35:
         question = question.rstrip("?")

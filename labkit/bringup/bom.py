@@ -96,10 +96,18 @@ def versions_file() -> Path:
     return paths.k8s("cluster", "versions.toml")
 
 
+def ollama_asked() -> str:
+    """Another version of Ollama, given as LAB_OLLAMA_VERSION; empty: the tried one."""
+    return os.environ.get("LAB_OLLAMA_VERSION", "")
+
+
 @functools.cache
 def load() -> Materials:
     """The bill of materials of this clone."""
     table = tomllib.loads(versions_file().read_text())
+    if ollama_asked():
+        table["ollama"] = ollama_asked()
+        table["image"]["ollama/ollama"] |= {"tags": [ollama_asked(), "latest"], "digest": ""}
     tools = tuple(
         Tool(
             name,

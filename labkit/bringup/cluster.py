@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ipaddress
 import json
 import time
@@ -194,27 +195,18 @@ def _create(workers: int, task: Task) -> None:
 
 
 def kind_config(workers: int, static: bool, resolv: Path) -> dict:
-    """kind's configuration; `static`: for the package route's node image, see its Dockerfile."""
-    roles = ["control-plane"] + ["worker"] * workers
-    config: dict = {
-        "kind": "Cluster",
-        "apiVersion": "kind.x-k8s.io/v1alpha4",
-        "networking": {"apiServerAddress": "127.0.0.1"},
-        "nodes": [{"role": role} for role in roles],
-    }
-    if static:
-        mount = {"hostPath": str(resolv), "containerPath": "/kind/pod-resolv.conf"}
-        for node in config["nodes"]:
-            node["extraMounts"] = [{**mount, "readOnly": True}]
-        config["networking"]["disableDefaultCNI"] = True
-        kubelet = {
-            "kind": "KubeletConfiguration",
-            "failCgroupV1": False,
-            "resolvConf": "/kind/pod-resolv.conf",
-            # tolerates what a kernel without CAP_SYS_RESOURCE forbids
-            "featureGates": {"KubeletInUserNamespace": True},
-        }
-        config["kubeadmConfigPatches"] = [yaml.safe_dump(kubelet)]
+    """k8s/cluster/kind.yaml with so many workers; `static`: for the package route's nodes."""
+    config = yaml.safe_load(paths.k8s("cluster", "kind.yaml").read_text())
+    control_plane, worker = config["nodes"]
+    config["nodes"] = [copy.deepcopy(node) for node in [control_plane, *[worker] * workers]]
+    for node in config["nodes"]:
+        if static:
+            node["extraMounts"] = [{**node["extraMounts"][0], "hostPath": str(resolv)}]
+        else:
+            del node["extraMounts"]
+    if not static:
+        patches = config["kubeadmConfigPatches"]
+        config["kubeadmConfigPatches"] = [p for p in patches if "KubeletConfiguration" not in p]
     return config
 
 

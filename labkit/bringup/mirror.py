@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from labkit.bringup import bom, kube, paths, shell
 from labkit.bringup.progress import Task
@@ -16,12 +17,15 @@ NAMESPACE = ("--namespace", kube.SYSTEM)
 def ensure(lab: kube.Lab, task: Task) -> None:
     """The lab's namespaces, the mirror and an Ollama Pod are there and ready."""
     kube.guard(lab)
-    inputs = bom.digest_of(*(manifest(name) for name in MANIFESTS))
+    texts = [manifest(name) for name in MANIFESTS]
+    inputs = bom.digest_of(*texts)
     current = lab.get("namespace", kube.SYSTEM).get("metadata", {}).get("annotations", {})
     if current.get(APPLIED) != inputs:
         task.note("applying k8s/cluster")
-        for name in MANIFESTS:
-            lab.kubectl("apply", "--filename", manifest(name))
+        for text in texts:
+            lab.kubectl("apply", "--filename", "-", stdin=text)
+        if APPLIED in current:  # HAProxy reads a changed configuration when it starts
+            lab.kubectl("rollout", "restart", "deployment/models", *NAMESPACE)
     wait(lab, task)
     if current.get(APPLIED) != inputs:
         lab.kubectl("annotate", "--overwrite", "namespace", kube.SYSTEM, f"{APPLIED}={inputs}")
@@ -31,8 +35,10 @@ MANIFESTS = ("namespaces.yaml", "models.yaml", "ollama.yaml")
 APPLIED = "labkit/applied"  # written last: a half-applied state is applied again
 
 
-def manifest(name: str):
-    return paths.k8s("cluster", name)
+def manifest(name: str) -> str:
+    """A file of k8s/cluster, with the version of Ollama that was asked for."""
+    text = paths.k8s("cluster", name).read_text()
+    return re.sub(r"(image: ollama/ollama):\S+", rf"\1:{bom.load().ollama}", text)
 
 
 def wait(lab: kube.Lab, task: Task) -> None:

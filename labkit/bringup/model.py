@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 
 from labkit.bringup import bom, kube, mirror, paths, shell
@@ -12,6 +13,7 @@ from labkit.errors import CommandFailed, ModelUnavailable
 DEFAULT = "lab-llama"
 PROMPT = "What is a Pod?"
 PULL_S = 3600
+PUSHES = 5
 NAME = re.compile(r"(?P<path>[\w.-]+(/[\w.-]+)?)(:(?P<tag>[\w.-]+))?")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[\r\x08]")
 FOLDER = paths.k8s("model")
@@ -53,13 +55,15 @@ def ensure(lab: kube.Lab, name: str, task: Task) -> str:
     full = full_name(name)
     mark = f"made-{inputs()}" if name == DEFAULT else tag
     if mark in mirror.tags(lab, path):
-        task.note(f"{full}, here already")
+        task.note(f"{name}, here already")
     elif name == DEFAULT:
-        task.note(f"making {full} from k8s/model")
+        task.note("making it from k8s/model")
         _make(lab, full, mark)
+        task.note(f"{name}, made from k8s/model")
     else:
         task.note(f"pulling {name}")
         _fetch(lab, name, full)
+        task.note(f"{name}, pulled")
     paths.write_json(paths.state("model.json"), {"name": full})
     return full
 
@@ -75,7 +79,9 @@ def ask(lab: kube.Lab, full: str, prompt: str = PROMPT) -> Answer:
     Service and the way between nodes.
     """
     _ollama(lab, "pull", "--insecure", full, timeout_s=600)
-    text, said = _ollama(lab, "run", "--insecure", "--verbose", full, prompt, timeout_s=600)
+    text, said = _ollama(
+        lab, "run", "--insecure", "--verbose", "--nowordwrap", full, prompt, timeout_s=600
+    )
     rate = re.search(r"eval rate:\s+([\d.]+) tokens/s\s*$", said.strip())
     if not text:
         raise ModelUnavailable(
@@ -108,7 +114,15 @@ def _make(lab: kube.Lab, full: str, mark: str) -> None:
 
 def _push(lab: kube.Lab, local: str, target: str) -> None:
     _ollama(lab, "cp", local, target)
-    _ollama(lab, "push", "--insecure", target, timeout_s=PULL_S)
+    for attempt in range(PUSHES):
+        try:
+            _ollama(lab, "push", "--insecure", target, timeout_s=PULL_S)
+            break
+        except CommandFailed as error:
+            # a Service may refuse connections for a second after its Pods are ready
+            if "connection refused" not in error.saw or attempt == PUSHES - 1:
+                raise
+            time.sleep(1)
     _ollama(lab, "rm", target)
 
 

@@ -6,6 +6,8 @@ starts before any registry can serve it.
 
 from __future__ import annotations
 
+import json
+import shlex
 import shutil
 import tempfile
 import time
@@ -34,30 +36,27 @@ def build(image: bom.Image, inputs: str) -> None:
         words += ["--build-arg", f"BASE={debian.reference(BASE)}"]
         words += ["--build-arg", f"KUBERNETES_VERSION=v{bom.load().kubernetes}", str(context)]
         shell.run(*words, log=log, timeout_s=BUILD_S, env={"DOCKER_BUILDKIT": "0"})
-        _fill(EMPTY, image, inputs, Path(folder, "images.tar"), log)
+    _fill(image, inputs, log)
 
 
-def _fill(empty: str, image: bom.Image, inputs: str, tar: Path, log: Path) -> None:
-    held = [i.reference for i in bom.load().node_images]
-    shell.run("docker", "save", "--output", tar, *held, log=log, timeout_s=300)
+def _fill(image: bom.Image, inputs: str, log: Path) -> None:
+    """Import the images that the node must hold, and commit the result."""
     engine.docker("rm", "-f", FILLER, check=False)  # what a killed `up` may have left
-    start = ("run", "--detach", "--privileged", "--name", FILLER, "--entrypoint", "sleep")
-    engine.docker(*start, empty, "3600")
+    engine.docker("run", "--detach", "--name", FILLER, "--entrypoint", "sleep", EMPTY, "3600")
     try:
-        inside = ("docker", "exec", FILLER)
-        shell.run("docker", "exec", "--detach", FILLER, "containerd", log=log)
+        engine.docker("exec", "--detach", FILLER, "containerd")
         _wait_for_containerd()
-        shell.run("docker", "cp", tar, f"{FILLER}:/images.tar", log=log, timeout_s=300)
-        ctr = ("ctr", "--namespace", "k8s.io", "images", "import")
-        options = ("--all-platforms", "--no-unpack", "/images.tar")
-        shell.run(*inside, *ctr, *options, log=log, timeout_s=600)
-        shell.run(*inside, "sh", "-c", "rm /images.tar; pkill containerd; sleep 1", log=log)
-        config = engine.inspect("image", empty)[empty]["Config"]["Entrypoint"]
-        words = ", ".join(f'"{word}"' for word in config)
-        changes = [f"ENTRYPOINT [{words}]", "CMD []", f"LABEL {images.INPUTS}={inputs}"]
+        held = shlex.join(i.reference for i in bom.load().node_images)
+        ctr = "ctr --namespace k8s.io images import --all-platforms --no-unpack -"
+        stream = f"docker save {held} | docker exec --interactive {FILLER} {ctr}"
+        shell.run("bash", "-o", "pipefail", "-c", stream, log=log, timeout_s=900)
+        stop = "pkill -x containerd; while pgrep -x containerd; do sleep 0.1; done"
+        shell.run("docker", "exec", FILLER, "sh", "-c", stop, log=log, timeout_s=30)
+        entrypoint = engine.inspect("image", EMPTY)[EMPTY]["Config"]["Entrypoint"]
+        changes = [f"ENTRYPOINT {json.dumps(entrypoint)}", "CMD []"]
+        changes.append(f"LABEL {images.INPUTS}={inputs}")
         commit = [w for change in changes for w in ("--change", change)]
-        commit += [FILLER, image.reference]
-        shell.run("docker", "commit", *commit, log=log, timeout_s=600)
+        shell.run("docker", "commit", *commit, FILLER, image.reference, log=log, timeout_s=600)
     finally:
         engine.docker("rm", "-f", FILLER, check=False)
 

@@ -90,6 +90,8 @@ def output(*command: str | Path, **options) -> str:
 def last_line(text: str) -> str:
     """The last line that says something, as a person would quote it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # docker ends every error by pointing to its help
+    lines = [line for line in lines if not line.startswith(("Run 'docker", "See 'docker"))]
     return lines[-1][:300] if lines else "no output"
 
 

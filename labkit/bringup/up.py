@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from labkit.bringup import (
+    bom,
     cluster,
     debian,
     engine,
@@ -26,7 +27,7 @@ from labkit.bringup import (
     tools,
 )
 from labkit.bringup.progress import Reporter, Task, minutes
-from labkit.errors import CommandFailed, TimedOut
+from labkit.errors import CommandFailed, TimedOut, Unsupported
 
 GIB = 2**30
 # Free disk needed, measured: see README. The package route's includes Go's caches.
@@ -101,6 +102,8 @@ class Up:
         with self.part("container engine") as task:
             task.note(f"Docker {engine.ensure(self.reporter, self.confirm)}")
         chosen = route.choose(self.options.route)
+        if bom.ollama_asked():
+            require_registry_route(chosen)
         self.reporter.say(f"route: {chosen.name} ({chosen.reason})")
         with self.part("tools and images") as task:
             self._materials(chosen.name, task)
@@ -133,9 +136,9 @@ class Up:
         task.note(f"{len(missing)} made" if missing else "all here")
 
     def _show(self, answer: model.Answer) -> None:
-        table = Table(title="The lab is up", box=None, title_justify="left")
-        for heading, justify in (("part", "left"), ("", "left"), ("time", "right")):
-            table.add_column(heading, justify=justify)
+        table = Table(title="The lab is up", box=None, title_justify="left", show_header=False)
+        for justify in ("left", "left", "right"):
+            table.add_column(justify=justify, no_wrap=True)
         for row in self.rows:
             table.add_row(*row)
         say = self.reporter.say
@@ -149,3 +152,13 @@ class Up:
             say(f"({model.DEFAULT} is tiny: it knows only this workshop.)")
         context = f" --context {self.options.context}" if self.options.context else ""
         say(f'In a terminal: eval "$(./lab env{context})", then kubectl get pods')
+
+
+def require_registry_route(chosen: route.Route) -> None:
+    """Another Ollama can only be pulled: newer modules hold no inference engine to build."""
+    if chosen.name != route.REGISTRY:
+        raise Unsupported(
+            f"the package route builds the tried Ollama only, not {bom.ollama_asked()}",
+            f"LAB_OLLAMA_VERSION={bom.ollama_asked()}, route {chosen.name} ({chosen.reason})",
+            "unset LAB_OLLAMA_VERSION, or ./lab up --route registry (untried)",
+        )

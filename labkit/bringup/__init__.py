@@ -1,0 +1,1 @@
+"""What `./lab up` does and its opposite, one file for each part."""

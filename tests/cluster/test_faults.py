@@ -1,0 +1,93 @@
+"""Faults on the real engine: a build killed in the middle, a port that is taken."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from labkit.bringup import bom, engine, images, paths, registry
+from labkit.bringup.progress import Reporter
+from labkit.errors import PortTaken
+
+TINY = bom.Image("lab/test-tiny", ("latest",), "tiny", "bookworm")
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A folder whose Dockerfile takes as many seconds as it is told."""
+    monkeypatch.setattr(images, "_dockerfile_folder", lambda image: tmp_path)
+
+    def write(seconds: int) -> None:
+        step = f"FROM ${{BASE}}\nRUN sleep {seconds}; head -c 1M /dev/zero > /tiny\n"
+        (tmp_path / "Dockerfile").write_text(f"ARG BASE\n{step}")
+
+    yield write
+    engine.docker("rmi", "-f", TINY.reference, check=False)
+
+
+def test_an_image_killed_in_the_middle_is_not_there_and_is_built_the_next_time(lab, tiny, tmp_path):
+    tiny(60)
+    code = textwrap.dedent(f"""
+        from pathlib import Path
+        from labkit.bringup import bom, images
+        images._dockerfile_folder = lambda image: Path({str(tmp_path)!r})
+        images.build(bom.Image("lab/test-tiny", ("latest",), "tiny", "bookworm"))
+    """)
+    process = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 30
+    while "sleep 60" not in engine.docker("ps", "--no-trunc", "--format", "{{.Command}}"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    assert engine.inspect("image", TINY.reference) == {}
+    tiny(0)
+    images.build(TINY)
+    labels = engine.inspect("image", TINY.reference)[TINY.reference]["Config"]["Labels"]
+    assert labels[images.INPUTS] == images.inputs(TINY)
+
+
+def test_a_changed_dockerfile_makes_another_image(lab, tiny):
+    tiny(0)
+    before = images.inputs(TINY)
+    tiny(1)
+    assert images.inputs(TINY) != before
+
+
+def test_a_taken_port_is_named_and_another_can_be_chosen(lab, monkeypatch):
+    registry.remove()
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            monkeypatch.setenv("LAB_REGISTRY_PORT", str(other.getsockname()[1]))
+            with pytest.raises(PortTaken) as error:
+                registry.ensure(Reporter())
+        assert "LAB_REGISTRY_PORT=" in str(error.value)
+    finally:
+        monkeypatch.delenv("LAB_REGISTRY_PORT")
+        assert lab("up").returncode == 0
+
+
+def test_an_up_killed_in_the_middle_of_each_part_in_turn_is_finished_by_the_next(lab):
+    """SIGKILL to the whole `up` just after each part began, from a lab that is down."""
+    assert lab("down").returncode == 0
+    for part in ("tools and images", "image registry", "cluster", "model mirror", "model"):
+        _kill_up_in(part)
+    done = lab("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert paths.read_json(paths.state("cluster.json"))["whole"] is True
+
+
+def _kill_up_in(part: str) -> None:
+    command = [sys.executable, "-u", "-m", "labkit", "up"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        begun = any(
+            line.startswith(part) and line.rstrip().endswith("...") for line in process.stdout
+        )
+        assert begun, f"up never came to {part}"
+        time.sleep(0.5)
+        process.kill()

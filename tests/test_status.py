@@ -1,0 +1,79 @@
+"""status, images and env: what they say, and their exit codes, where no lab is."""
+
+import io
+import json
+
+import pytest
+
+from labkit import __main__ as cli
+from labkit.bringup import cluster, paths, status
+from labkit.bringup.status import Part
+
+
+@pytest.mark.parametrize(
+    ("works", "code"),
+    [([True, True], 0), ([True, False], 1), ([None, True], 2), ([None, False], 1)],
+)
+def test_no_outweighs_could_not_tell(works, code):
+    assert status.exit_code([Part("x", answer, "") for answer in works]) == code
+
+
+def test_without_an_engine_status_is_no_and_says_why(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["status", "-o", "json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["up"] is False
+    assert "no container engine answers" in told["parts"][0]["saw"]
+
+
+def test_env_without_a_lab_exports_nothing(capsys):
+    assert cli.main(["env"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("NotUp: there is no lab to point to\n")
+    assert len(err.splitlines()) == 3
+
+
+def test_env_exports_what_a_shell_needs_once(capsys, monkeypatch):
+    paths.write_text(cluster.LAB.kubeconfig, "")
+    assert cli.main(["env"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"export KUBECONFIG={cluster.LAB.kubeconfig}"
+    assert lines[1] == "export MODEL=models.lab-system:5001/library/lab-llama"
+    assert str(paths.tools()) in lines[2]
+
+
+def test_images_lists_every_tool_and_image_even_without_an_engine(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["images"]) == 0
+    out = capsys.readouterr().out
+    for name in ("kind 0.30.0", "ollama/ollama:0.24.0", "nixery.dev/hey:latest", "kindest/node:"):
+        assert name in out
+    assert "unknown  ollama/ollama:0.24.0" in out
+
+
+def test_an_unknown_log_names_those_that_are_there(capsys):
+    paths.log_file("build-cluster").write_text("go: downloading\n")
+    assert cli.main(["logs"]) == 0
+    assert capsys.readouterr().out.split() == ["build-cluster", "cluster"]
+    assert cli.main(["logs", "build-cluster"]) == 0
+    assert capsys.readouterr().out == "go: downloading\n"
+    assert cli.main(["logs", "nothing"]) == 1
+    assert "saw: logs: build-cluster, cluster" in capsys.readouterr().err
+
+
+def test_purge_without_a_terminal_and_without_yes_removes_nothing(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    kept = paths.log_file("kept")
+    kept.write_text("x")
+    assert cli.main(["down", "--purge"]) == 1
+    assert kept.exists()
+    assert "Remove all of this?" in capsys.readouterr().out
+    assert cli.main(["down", "--purge", "--yes"]) == 0
+    assert not paths.cache().exists()
+
+
+def test_purge_and_context_together_are_refused(capsys):
+    assert cli.main(["down", "--purge", "--context", "theirs"]) == 2
+    assert capsys.readouterr().err.startswith("Unsupported:")
