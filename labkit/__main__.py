@@ -43,7 +43,6 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--nodes", type=_workers, metavar="N", help="number of worker nodes (1)")
     text = "the model to serve: lab-llama (the default) or a name of Ollama's library"
     up.add_argument("--model", default="lab-llama", metavar="NAME", help=text)
-    up.add_argument("--no-jupyter", action="store_true", help="do not start JupyterLab")
     up.add_argument("--yes", action="store_true", help="do not ask before installing an engine")
     command("status", "is the lab up? every part and what was seen", output=True)
     command("env", 'the exports for a terminal: eval "$(./lab env)"', output=True)

@@ -32,7 +32,7 @@ _QUICK = (
     # tests/ for the tests, labkit/ for the examples in its docstrings
     [*_PYTHON, "pytest", "--doctest-modules", "--ignore=tests/cluster", "tests", "labkit"],
 )
-_UP = [*_PYTHON, "labkit", "up", "--yes", "--no-jupyter"]
+_UP = [*_PYTHON, "labkit", "up", "--yes"]
 _CLUSTER = [*_PYTHON, "pytest", "tests/cluster"]
 
 

@@ -171,7 +171,7 @@ def test_varied_questions_stay_short_and_are_not_empty(words):
 
 def test_nonsense_is_no_longer_than_the_template_lets_through():
     random = Random(0)
-    assert max(len(nonsense(random).encode()) for _ in range(2000)) <= LONGEST < 120
+    assert max(len(nonsense(random).encode()) for _ in range(2000)) <= LONGEST < 100
 
 
 # network
@@ -301,7 +301,7 @@ def test_the_committed_model_was_made_from_these_texts(tokenizer):
 
 def test_the_modelfile_replaces_what_is_longer_than_the_training_and_names_the_limits():
     modelfile = (FOLDER / "Modelfile").read_text(encoding="ascii")
-    assert "gt (len $question) 120 }}(a very long question)" in modelfile
+    assert "gt (len $question) 100 }}(a very long question)" in modelfile
     assert "PARAMETER num_thread 1\n" in modelfile
     assert modelfile.count("tiny") >= 3
     assert modelfile.count("nows only this workshop") >= 3

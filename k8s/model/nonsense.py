@@ -47,23 +47,35 @@ What are {}s?|What is the difference between {} and {}?|Define {}|My {} is {}|My
 What happens when a {} {}s?|Give me a {}|Give me a {} for {}|Translate {} into {}|I love {}
 The {} is {}|I have a {} in my {}|Which {} has {}?|Let us talk about {}|How much is {} in {}?
 Show me a {}|Name three {}s|Where can I {} a {}?|What is the best {}?|Are {}s {}?|What is {} {}?
-How {} are you?|Are you {}?|Do you {}?|Should I {}?|Who is the {} of {}?|What {} is {}?|{} and {}
+Are you {}?|Do you {}?|Should I {}?|Who is the {} of {}?|What {} is {}?|{} and {}
 """)
 CODE = _parts("""
 def|print(|return|for i in range(|x = |{ } ; ( ) [ ] == != <div> </p> /* */ // # import|null
 select * from|int main()|while true|if x < 3:|y += 1|"a": 1|\\n|\\t|echo $HOME|0x1f|&&|%d
 """)
+TOPICS = """
+apply cluster container delete deployment for helm how is kubectl logs model namespace node of
+ollama pod pods pull run service the token what why
+""".split()
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # code points of Latin-1, Greek, Cyrillic, Hebrew, Arabic, Devanagari, Kana, Han, Hangul, emoji
 ALPHABETS = [
     (0xC0, 0xFF), (0x391, 0x3C9), (0x410, 0x44F), (0x5D0, 0x5EA), (0x627, 0x64A), (0x905, 0x939),
     (0x3041, 0x30F6), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3), (0x1F300, 0x1F64F),
 ]  # fmt: skip
-LONGEST = 118  # characters; the Modelfile's TEMPLATE replaces whatever is longer than 120 bytes
+LONGEST = 98  # bytes; the Modelfile's TEMPLATE replaces whatever is longer than 100
 
 
 def nonsense(random: Random) -> str:
-    kinds = [(_framed, 66), (_words, 6), (_letters, 9), (_signs, 5), (_code, 4), (_foreign, 10)]
+    kinds = [
+        (_framed, 66),
+        (_words, 6),
+        (_stutter, 5),
+        (_letters, 9),
+        (_signs, 5),
+        (_code, 4),
+        (_foreign, 10),
+    ]
     make = random.choices([k for k, _ in kinds], [weight for _, weight in kinds])[0]
     prompt = make(random)[:LONGEST]
     while len(prompt.encode()) > LONGEST:
@@ -92,6 +104,18 @@ def _words(random: Random) -> str:
     if random.random() < 0.4:
         return (word(random) + " ") * random.randint(2, 30)
     return " ".join(word(random) for _ in range(random.randint(5, 25)))
+
+
+def _stutter(random: Random) -> str:
+    """One phrase again and again: untrained, this makes a small model repeat a token for ever."""
+    kind = random.randrange(3)
+    if kind == 0:
+        phrase = random.choice(FRAMES).format(*(word(random) for _ in range(5)))
+    elif kind == 1:
+        phrase = random.choice(FRAMES).replace("{}", "").replace("?", "")
+    else:
+        phrase = " ".join(random.choice(TOPICS) for _ in range(random.randint(1, 2)))
+    return (" ".join(phrase.split()) + " ") * random.randint(4, 40)
 
 
 def _letters(random: Random) -> str:

@@ -73,7 +73,7 @@ class Sampler:
             question = roughen(random.choice(texts.limerick_questions), random)
             return question, random.choice(texts.limericks)
         if chance < LIMERICK_SHARE + UNKNOWN_SHARE:
-            if random.random() < 0.35:
+            if random.random() < 0.4:
                 question = roughen(random.choice(texts.offtopic), random)
             else:
                 question = nonsense(random)

@@ -25,12 +25,12 @@ def down(reporter: Reporter, context: str = "") -> None:
     except (EngineMissing, ToolMissing):
         reporter.say("No container engine answers, so nothing of the lab runs.")
         return
-    with reporter.task("cluster") as task:
-        task.note("removed" if cluster.nodes() else "there was none")
+    with reporter.task("remove the cluster") as task:
+        task.note("done" if cluster.nodes() else "there was none")
         cluster.delete()
-    with reporter.task("image registry") as task:
+    with reporter.task("remove the image registry") as task:
         registry.remove()
-        task.note("removed, its images stay")
+        task.note("done, its images stay")
     pid = engine.started_by_lab()
     stays = f"The container engine (process {pid}) and all" if pid else "All"
     reporter.say(f"{stays} caches stay: ./lab up is quick. ./lab down --purge frees them.")

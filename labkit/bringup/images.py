@@ -25,6 +25,7 @@ INPUTS = "lab.inputs"
 STAND_IN = "lab.stand-in"
 BUILD_S = 1200
 PULL_S = 3600
+SHARED = paths.k8s("images", "shared")
 BUILDER = bom.Image("lab/ollama-build", ("latest",), "ollama-build", "trixie")
 
 
@@ -51,6 +52,8 @@ def inputs(image: bom.Image) -> str:
     what: list[str | bytes | Path] = [
         paths.k8s("cluster", "node") if image.folder == "node" else _dockerfile_folder(image)
     ]
+    if _shares(image):
+        what.append(SHARED)
     if image.base:
         what.append(debian.inputs(image.base))
     what += [golang.inputs(golang.build_of(name)) for name in image.binaries]
@@ -177,11 +180,19 @@ def _dockerfile_folder(image: bom.Image) -> Path:
     return paths.k8s("images", image.folder)
 
 
+def _shares(image: bom.Image) -> bool:
+    """Does its Dockerfile copy from `shared/`?"""
+    dockerfile = _dockerfile_folder(image) / "Dockerfile"
+    return dockerfile.exists() and "COPY shared/" in dockerfile.read_text()
+
+
 def build(image: bom.Image) -> None:
     """Build one image of k8s/images; its tags appear only when it is whole."""
     with tempfile.TemporaryDirectory(prefix="lab-image-") as folder:
         context = Path(folder, "context")
         shutil.copytree(_dockerfile_folder(image), context)
+        if _shares(image):
+            shutil.copytree(SHARED, context / "shared")
         (context / "bin").mkdir(exist_ok=True)
         for name in image.binaries:
             link_or_copy(golang.binary(name), context / "bin" / name)

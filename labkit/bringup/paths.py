@@ -9,12 +9,16 @@ from typing import Any
 
 import platformdirs
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def k8s(*parts: str) -> Path:
-    """A file or folder below `k8s/`: manifests, Dockerfiles, versions, the model."""
-    return REPOSITORY.joinpath("k8s", *parts)
+    """A file or folder below `k8s/`: manifests, Dockerfiles, versions, the model.
+
+    A clone's own folder, else the copy that the wheel holds.
+    """
+    clone = PACKAGE.parent / "k8s"
+    return (clone if clone.is_dir() else PACKAGE / "k8s").joinpath(*parts)
 
 
 def cache(*parts: str) -> Path:

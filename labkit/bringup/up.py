@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rich.table import Table
-
 from labkit.bringup import (
     bom,
     cluster,
@@ -136,14 +134,10 @@ class Up:
         task.note(f"{len(missing)} made" if missing else "all here")
 
     def _show(self, answer: model.Answer) -> None:
-        table = Table(title="The lab is up", box=None, title_justify="left", show_header=False)
-        for justify in ("left", "left", "right"):
-            table.add_column(justify=justify, no_wrap=True)
-        for row in self.rows:
-            table.add_row(*row)
         say = self.reporter.say
-        say("")
-        self.reporter.console.print(table)
+        say("\nThe lab is up")
+        for name, note, took in self.rows:
+            say(f"  {name:18}  {took:>12}  {note}")
         say("")
         say(f">>> {model.PROMPT}")
         say(answer.text)

@@ -1,5 +1,7 @@
 """The running lab, and a shell in it as a learner has one after `eval "$(./lab env)"`."""
 
+import os
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +15,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker("cluster")
+    for item in items:  # all that pytest collects, not this folder's alone
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker("cluster")
 
 
 def run(*words: str, timeout_s: float = 300, **options) -> subprocess.CompletedProcess[str]:
@@ -34,19 +37,25 @@ def run(*words: str, timeout_s: float = 300, **options) -> subprocess.CompletedP
 @pytest.fixture(scope="session")
 def lab() -> Run:
     """Runs `./lab`; the lab is up when the first test begins."""
-    done = run("up", "--yes", "--no-jupyter", timeout_s=5400)
+    done = run("up", "--yes", timeout_s=5400)
     assert done.returncode == 0, done.stdout + done.stderr
     return run
 
 
 @pytest.fixture(scope="session")
 def shell(lab: Run) -> Run:
-    """Runs lines in bash with the lab's exports and without the user's own kubeconfig."""
+    """Runs lines in bash with the lab's exports, on a terminal where `terminal` says so."""
 
-    def in_shell(lines: str, *, code: int | None = 0, timeout_s: float = 120):
+    def in_shell(
+        lines: str, *, code: int | None = 0, timeout_s: float = 120, terminal: bool = False
+    ):
         script = f'eval "$({ROOT}/lab env)"\n{lines}'
+        command = ["bash", "-e", "-o", "pipefail", "-c", script]
+        if terminal:  # a real one of 80 columns, as `kubectl run -it` wants
+            inside = f"stty columns 80 rows 24; {shlex.join(command)}"
+            command = ["script", "--quiet", "--return", "--command", inside, os.devnull]
         done = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c", script],
+            command,
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -8,6 +8,8 @@ import re
 
 import pytest
 
+from labkit.bringup.model import plain
+
 HTTPCLIENT = "kubectl run httpclient --rm -it --image alpine/httpie -- --ignore-stdin"
 
 
@@ -28,24 +30,25 @@ def test_the_slides_from_deployment_to_load_work_word_for_word(shell):
     shell("kubectl wait endpoints ollama --for=jsonpath={..ip} --timeout=60s")
 
     generate = f"{HTTPCLIENT} http://ollama:11434/api/generate model=$MODEL"
-    answer = shell(f'{generate} prompt="Write a limerick about Kubernetes"')
+    answer = shell(f'{generate} prompt="Write a limerick about Kubernetes"', terminal=True)
     assert "not found" in answer.stdout, "the model must be missing until somebody pulls it"
 
     shell("kubectl exec deployment/ollama -- ollama pull --insecure $MODEL")
     assert "lab-llama" in shell("kubectl exec deployment/ollama -- ollama list").stdout
 
-    pulled = shell(f"{HTTPCLIENT} http://ollama:11434/api/pull name=$MODEL insecure:=true")
-    assert '"status":"success"' in pulled.stdout
+    pull = f"{HTTPCLIENT} http://ollama:11434/api/pull name=$MODEL insecure:=true"
+    assert '"status":"success"' in plain(shell(pull, terminal=True).stdout).replace(" ", "")
 
-    answer = shell(f'{generate} prompt="Write a limerick about YAML" stream:=false')
-    body = json.loads(re.search(r"\{.*\}", answer.stdout)[0])
+    answer = shell(f'{generate} prompt="Write a limerick about YAML" stream:=false', terminal=True)
+    body = json.loads(re.search(r"\{.*\}", plain(answer.stdout), re.DOTALL)[0])
     assert body["done"] is True
     assert body["eval_count"] > 5
 
     load = shell(
         "kubectl run hey --rm -it --image nixery.dev/hey -- hey -c 10 -n 10 -t 60 -m POST "
         '-d \'{"model": "\'$MODEL\'", "prompt": "vi or emacs?"}\' '
-        "http://ollama:11434/api/generate"
+        "http://ollama:11434/api/generate",
+        terminal=True,
     )
     assert re.search(r"\[200\]\s+10 responses", load.stdout), load.stdout
 

@@ -83,7 +83,7 @@ def test_an_up_killed_in_the_middle_of_each_part_in_turn_is_finished_by_the_next
 
 
 def _kill_up_in(part: str) -> None:
-    command = [sys.executable, "-u", "-m", "labkit", "up"]
+    command = [sys.executable, "-u", "-P", "-m", "labkit", "up"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         begun = any(
             line.startswith(part) and line.rstrip().endswith("...") for line in process.stdout
