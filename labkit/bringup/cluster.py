@@ -266,6 +266,7 @@ def unready() -> list[str]:
     late = [f"node {n['metadata']['name']}" for n in LAB.get("nodes")["items"] if not ready(n)]
     for item in LAB.get("pods", "--all-namespaces")["items"]:
         where = item["metadata"]["namespace"]
-        if where in ("kube-system", "local-path-storage") and not ready(item):
+        done = item["status"].get("phase") == "Succeeded"
+        if where in ("kube-system", "local-path-storage") and not (ready(item) or done):
             late.append(f"{where}/{item['metadata']['name']} ({item['status'].get('phase')})")
     return late

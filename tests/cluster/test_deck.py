@@ -10,7 +10,18 @@ import pytest
 
 from labkit.bringup.model import plain
 
+# A learner types slower than Kubernetes removes the Pod of the line before.
+GONE = "kubectl wait pod --for=delete --selector run=httpclient --timeout=60s"
 HTTPCLIENT = "kubectl run httpclient --rm -it --image alpine/httpie -- --ignore-stdin"
+
+
+def test_system_pods_are_ready_and_nothing_is_in_the_default_namespace(shell):
+    pods = json.loads(shell("kubectl get pods --all-namespaces -o json").stdout)["items"]
+    assert len(pods) >= 10
+    for pod in pods:
+        conditions = {c["type"]: c["status"] for c in pod["status"]["conditions"]}
+        assert conditions["Ready"] == "True", pod["metadata"]["name"]
+    assert shell("kubectl get pods,deployments -n default -o name").stdout == ""
 
 
 @pytest.mark.usefixtures("empty")
@@ -33,11 +44,14 @@ def test_the_slides_from_deployment_to_load_work_word_for_word(shell):
     answer = shell(f'{generate} prompt="Write a limerick about Kubernetes"', terminal=True)
     assert "not found" in answer.stdout, "the model must be missing until somebody pulls it"
 
+    shell(GONE)
+
     shell("kubectl exec deployment/ollama -- ollama pull --insecure $MODEL")
     assert "lab-llama" in shell("kubectl exec deployment/ollama -- ollama list").stdout
 
     pull = f"{HTTPCLIENT} http://ollama:11434/api/pull name=$MODEL insecure:=true"
     assert '"status":"success"' in plain(shell(pull, terminal=True).stdout).replace(" ", "")
+    shell(GONE)
 
     answer = shell(f'{generate} prompt="Write a limerick about YAML" stream:=false', terminal=True)
     body = json.loads(re.search(r"\{.*\}", plain(answer.stdout), re.DOTALL)[0])
@@ -91,15 +105,6 @@ def test_a_volume_is_provisioned_for_a_claim_without_a_storage_class(shell):
     shell(f"kubectl run ollama --image ollama/ollama --overrides='{spec}'")
     shell("kubectl wait pod ollama --for=condition=Ready --timeout=90s")
     assert shell("kubectl get pvc models -o jsonpath={.status.phase}").stdout == "Bound"
-
-
-def test_system_pods_are_ready_and_nothing_is_in_the_default_namespace(shell):
-    pods = json.loads(shell("kubectl get pods --all-namespaces -o json").stdout)["items"]
-    assert len(pods) >= 10
-    for pod in pods:
-        conditions = {c["type"]: c["status"] for c in pod["status"]["conditions"]}
-        assert conditions["Ready"] == "True", pod["metadata"]["name"]
-    assert shell("kubectl get pods,deployments -n default -o name").stdout == ""
 
 
 def test_the_learners_namespace_warns_of_restricted_and_the_labs_own_enforces_it(shell):
