@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,19 @@ def test_a_pid_that_is_another_program_by_now_is_not_our_engine():
     assert engine.started_by_lab() is None
     engine.stop()
     assert Path("/proc/1").exists()
+
+
+def test_a_process_that_ended_and_was_not_waited_for_runs_nothing():
+    """dockerd takes its pid in a stale pid file for a running engine."""
+    with subprocess.Popen(["sleep", "5"]) as process:
+        _becomes("sleep", process.pid)  # its name changes a moment after it was started
+        process.kill()
+        _becomes("", process.pid)
+        assert Path(f"/proc/{process.pid}").exists()
+
+
+def _becomes(name: str, pid: int) -> None:
+    deadline = time.monotonic() + 4
+    while engine._program(pid) != name:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -24,6 +24,7 @@ from texts import load_texts
 from tokenizer import Tokenizer, learn
 
 STEPS = 2300
+SHIPPED_SEED = 1  # lab-llama.gguf; README.md has the figures of three seeds
 TOKENS_PER_STEP = 1024
 PEAK_RATE = 3e-3
 REPORT_EVERY_S = 10
@@ -39,7 +40,9 @@ def make_tokenizer(texts, size: int) -> Tokenizer:
     return Tokenizer(*learn("\n".join(lines), size))
 
 
-def train(*, seed: int = 0, steps: int = STEPS, shape: Shape | None = None, report=print) -> Model:
+def train(
+    *, seed: int = SHIPPED_SEED, steps: int = STEPS, shape: Shape | None = None, report=print
+) -> Model:
     shape = shape or Shape()
     started, cpu_started = time.monotonic(), time.process_time()
     texts = load_texts()
@@ -68,7 +71,7 @@ def train(*, seed: int = 0, steps: int = STEPS, shape: Shape | None = None, repo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=SHIPPED_SEED)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="default: %(default)s")
     options = parser.parse_args()

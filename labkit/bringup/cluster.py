@@ -19,8 +19,7 @@ LAB = kube.Lab()
 CREATE_S = 300
 READY_S = 120
 REVIVE_S = 60
-STOPPED, MOVED = "its nodes were stopped", "its nodes came back with other addresses"
-REVIVABLE = (STOPPED, MOVED)
+MOVED = "its nodes came back with other addresses"
 NETWORK_LABEL = "lab.network"  # on the node image: "static" where we connect the nodes
 
 
@@ -38,13 +37,15 @@ def ensure(workers: int, task: Task) -> bool:
     found = nodes()
     if found:
         _require_ours()
-        trouble = _trouble(found, workers)
-        if trouble in REVIVABLE:
-            task.note(f"starting its nodes again, {trouble}")
-            trouble = _revive(found) or _trouble(found, workers)
+        trouble = _misfit(found, workers)
+        if not trouble:
+            trouble = _ailment(found)
+            if trouble:
+                task.note(f"starting its nodes again, {trouble}")
+                trouble = _revive(found) or _ailment(found)
         if not trouble:
             return False
-        task.note(f"replacing it, {trouble}")
+        task.say(f"Replacing the cluster: {trouble}.")
         delete()
     _create(workers, task)
     return True
@@ -62,7 +63,9 @@ def delete() -> None:
 def trouble() -> str:
     """Why the cluster is of no use as it is; empty when it works."""
     found = nodes()
-    return _trouble(found, len(found) - 1) if found else "there is no cluster"
+    if not found:
+        return "there is no cluster"
+    return _misfit(found, len(found) - 1) or _ailment(found)
 
 
 def ours() -> bool:
@@ -89,7 +92,8 @@ def _kind(*words: str | Path, **options) -> None:
     shell.run(tools.path("kind"), *words, env=env, log=log, timeout_s=CREATE_S, **options)
 
 
-def _trouble(found: list[str], workers: int) -> str:
+def _misfit(found: list[str], workers: int) -> str:
+    """Why another cluster is needed, whatever state this one is in; or empty."""
     if len(found) != workers + 1:
         return f"it has {len(found) - 1} workers instead of {workers}"
     record = paths.read_json(_record())
@@ -97,10 +101,18 @@ def _trouble(found: list[str], workers: int) -> str:
         return "it was not finished"
     if record.get("image") != _node_image_id():
         return "it runs another node image"
+    return ""
+
+
+def _ailment(found: list[str]) -> str:
+    """What a start of its nodes may cure; empty when the cluster works.
+
+    "Running" proves little: the answer that `up` asks for goes from Pod to Pod across nodes.
+    """
     states = engine.inspect("container", *found)
     if not all(states[name]["State"]["Running"] for name in found):
-        return STOPPED
-    if _addresses(states) != record.get("addresses"):
+        return "its nodes were stopped"
+    if _addresses(states) != paths.read_json(_record()).get("addresses"):
         # Routes, certificates and the kubelets' own addresses hold the old ones, so that
         # Pods say Running and nothing reaches them.
         return MOVED

@@ -80,9 +80,10 @@ def start(reporter: Reporter) -> None:
     with reporter.task("container engine: start"):
         if Path("/run/systemd/system").is_dir():
             shell.run("systemctl", "start", "docker", timeout_s=START_S)
+            _wait(lambda: True)
         else:
-            _spawn()
-        _wait()
+            process = _spawn()
+            _wait(lambda: process.poll() is None)
 
 
 def started_by_lab() -> int | None:
@@ -139,7 +140,7 @@ def _missing(saw: str) -> EngineMissing:
     )
 
 
-def _spawn() -> None:
+def _spawn() -> subprocess.Popen:
     # After a reboot a pid file may name a process that is another program by now, and
     # dockerd would take it for a running engine.
     for pid_file in (
@@ -165,6 +166,7 @@ def _spawn() -> None:
             start_new_session=True,
         )
     paths.write_json(paths.state("engine.json"), {"pid": process.pid})
+    return process
 
 
 def _wrapper() -> Path:
@@ -177,18 +179,19 @@ def _wrapper() -> Path:
     return wrapper
 
 
-def _wait() -> None:
+def _wait(alive: Callable[[], bool]) -> None:
+    """Wait for an answer. Raises TimedOut with the engine's last words, at once if it ended."""
     deadline = time.monotonic() + START_S
     while True:
         try:
             version()
             return
         except EngineMissing as missing:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or not alive():
                 log = paths.log_file("engine")
                 saw = shell.last_line(log.read_text(errors="replace")) if log.exists() else ""
                 raise TimedOut(
-                    f"the container engine did not answer within {START_S} s of its start",
+                    "the container engine was started and does not answer",
                     saw or missing.saw,
                     f"read {log}",
                 ) from None
@@ -196,10 +199,13 @@ def _wait() -> None:
 
 
 def _program(pid: int) -> str:
+    """What runs as this process; empty when it has ended, waited for or not."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return ""
+    rows = dict(row.split(":", 1) for row in status.splitlines())
+    return "" if "Z" in rows["State"] else rows["Name"].strip()
 
 
 def require_disk(needed: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,6 +39,7 @@ class Task:
     note_text: str = ""
     row: int | None = None
     last_said: float = 0
+    say: Callable[[str], None] = print
 
     def note(self, text: str) -> None:
         self.note_text = text
@@ -101,7 +102,8 @@ class Reporter:
     def task(self, title: str, *, quiet: bool = False) -> Iterator[Task]:
         """Shows `title` while the block runs; `quiet`: no line when it took under a second."""
         estimate = self._known.get(title)
-        task = Task(title, time.monotonic(), estimate, last_said=time.monotonic())
+        now = time.monotonic()
+        task = Task(title, now, estimate, last_said=now, say=self.say)
         with self._lock:
             if self._live:
                 task.row = self._progress.add_task(task.line)
