@@ -12,7 +12,7 @@ import yaml
 
 from labkit.bringup import bom, engine, kube, paths, registry, shell, tools
 from labkit.bringup.progress import Task
-from labkit.errors import ClusterNotOurs, LabError, TimedOut
+from labkit.errors import BuildFailed, ClusterNotOurs, LabError, TimedOut
 
 NAME = "lab"
 LAB = kube.Lab()
@@ -187,7 +187,15 @@ def _create(workers: int, task: Task) -> None:
     paths.write_json(_record(), {"whole": False})
     LAB.kubeconfig.unlink(missing_ok=True)
     task.note(f"creating 1 control plane and {workers} worker{'s' * (workers != 1)}")
-    _kind("create", "cluster", "--name", NAME, "--image", reference, "--config", config)
+    create = ("create", "cluster", "--name", NAME, "--image", reference, "--config", config)
+    try:
+        _kind(*create)
+    except BuildFailed as error:
+        if "already exist" not in error.saw:
+            raise
+        # an `up` that was killed a moment ago: the engine went on making its nodes
+        _kind("delete", "cluster", "--name", NAME)
+        _kind(*create)
     LAB.kubeconfig.chmod(0o600)
     LAB.kubectl("config", "set-context", "--current", "--namespace", kube.LEARNER)
     registry.connect()
