@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from labkit.errors import LabError, Unsupported
+from labkit.errors import CommandFailed, LabError, NotEnoughDisk, Unsupported
 
 if TYPE_CHECKING:
     from labkit.bringup.progress import Reporter
@@ -66,10 +67,22 @@ def main(words: list[str] | None = None) -> int:
     except LabError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(_from_system(error), file=sys.stderr)
+        return UNKNOWN
     except KeyboardInterrupt:
         again = f"./lab {options.command}"
         print(f"\nStopped. Nothing is lost: {again} goes on from here.", file=sys.stderr)
         return INTERRUPTED
+
+
+def _from_system(error: OSError) -> LabError:
+    """What the operating system refused, in the lab's three lines."""
+    if error.errno == errno.ENOSPC:
+        hint = "free some space (./lab down --purge frees the lab's caches), then try again"
+        return NotEnoughDisk("a file could not be written whole", str(error), hint)
+    hint = "look at the rights and the place of that file, then try again"
+    return CommandFailed("the operating system said no", str(error), hint)
 
 
 def _workers(text: str) -> int:

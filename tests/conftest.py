@@ -1,5 +1,10 @@
 """Keeps unit tests away from the user's own lab: its caches, its state, its environment."""
 
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 
@@ -14,3 +19,14 @@ def own_world(request, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(folder / "no-kubeconfig"))
     for name in ("MODEL", "LAB_PYTHON", "LAB_VENV_SECONDS"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)

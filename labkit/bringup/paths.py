@@ -47,9 +47,12 @@ def write_text(path: Path, text: str, *, private: bool = False) -> None:
     """Write aside, then rename: a killed process leaves the old file or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.touch(mode=0o600 if private else 0o644)
-    aside.write_text(text)
-    aside.replace(path)
+    try:
+        aside.touch(mode=0o600 if private else 0o644)
+        aside.write_text(text)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Only `$MODEL`, `--insecure` / `insecure:=true` and the port (the slide has 11343
 
 import json
 import re
+import socket
 
 import pytest
 
@@ -12,6 +13,7 @@ from labkit.bringup.model import plain
 
 # A learner types slower than Kubernetes removes the Pod of the line before.
 GONE = "kubectl wait pod --for=delete --selector run=httpclient --timeout=60s"
+OUTSIDE = "deb.debian.org"
 HTTPCLIENT = "kubectl run httpclient --rm -it --image alpine/httpie -- --ignore-stdin"
 
 
@@ -84,6 +86,8 @@ def test_a_pod_on_each_node_pulls_the_model_and_resolves_names(shell):
         shell(f"kubectl wait pod ollama-{number} --for=condition=Ready --timeout=90s")
         shell(f"kubectl exec ollama-{number} -- ollama pull --insecure $MODEL")
         shell(f"kubectl exec ollama-{number} -- getent hosts kubernetes.default")
+        if host_resolves(OUTSIDE):
+            shell(f"kubectl exec ollama-{number} -- getent hosts {OUTSIDE}")
 
 
 @pytest.mark.usefixtures("empty")
@@ -114,3 +118,16 @@ def test_the_learners_namespace_warns_of_restricted_and_the_labs_own_enforces_it
     assert "violates PodSecurity" in refused.stderr
     privileged = """--overrides='{"spec": {"hostNetwork": true}}'"""
     assert "violates PodSecurity" in shell(f"{dry} {privileged}", code=1).stderr
+
+
+def test_helm_kind_and_hey_of_the_lab_are_on_path(shell):
+    assert "lab" in shell("kind get clusters").stdout.split()
+    assert shell("helm list").stdout.startswith("NAME")
+    assert "-c  Number of workers" in shell("hey", code=None).stderr
+
+
+def host_resolves(name: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(name, 80))
+    except OSError:
+        return False

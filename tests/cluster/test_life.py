@@ -13,6 +13,7 @@ import pytest
 
 from labkit.bringup import cluster, engine, images, paths, registry
 
+ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = "lab-test-public"
 PUBLIC_PORT = 5099
 
@@ -37,6 +38,18 @@ def test_a_second_up_finds_everything_and_asks_again(lab):
     assert "here already" in done.stdout
     assert ">>> What is a Pod?" in done.stdout
     assert seconds < 15, "5 s is the aim; machines are noisy"
+
+
+def test_of_two_at_a_time_the_second_waits_and_says_so(lab):
+    both = [
+        subprocess.Popen(
+            [ROOT / "lab", "up"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sum("Another ./lab command is at work" in text for text in said) == 1
 
 
 def test_status_says_that_the_lab_is_up(lab):
@@ -82,9 +95,10 @@ def test_down_and_up_take_about_a_minute_and_lose_no_image(lab):
     assert cluster.nodes() == []
     assert lab("status").returncode == 1
     assert lab("env").returncode == 1
-    seconds, done = timed(lab, "up", "--nodes", "1")
+    seconds, done = timed(lab, "up", "--nodes", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert seconds < 180, "60 s is the aim; machines are noisy"
+    assert cluster.nodes() == ["lab-control-plane", "lab-worker", "lab-worker2"]
 
 
 @pytest.fixture
