@@ -1,8 +1,10 @@
 """Keeps unit tests away from the user's own lab: its caches, its state, its environment."""
 
+import http.server
 import os
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,40 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[dict[str, bytes | int]], str]]:
+    """Starts a web server on this machine that answers as told; its address.
+
+    `serve({"/kind": b"content", "/v2/": 401})`: a body, or a status; 403 for all else.
+    """
+    running: list[tuple[http.server.ThreadingHTTPServer, threading.Thread]] = []
+
+    def start(answers: dict[str, bytes | int]) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer = answers.get(self.path, 403)
+                if isinstance(answer, int):
+                    self.send_error(answer)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                # a path that ends in /cut loses its connection half-way
+                self.wfile.write(answer[:100] if self.path.endswith("/cut") else answer)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=web.serve_forever)
+        thread.start()
+        running.append((web, thread))
+        return f"http://127.0.0.1:{web.server_port}"
+
+    yield start
+    for web, thread in running:
+        web.shutdown()
+        thread.join()
+        web.server_close()

@@ -1,9 +1,6 @@
 """Downloads against a real web server on this machine."""
 
 import hashlib
-import http.server
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,42 +12,17 @@ CONTENT = b"a release\n" * 1000
 RIGHT = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Files(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path == "/kind":
-            self._answer(CONTENT)
-        elif self.path == "/cut":
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(CONTENT)))
-            self.end_headers()
-            self.wfile.write(CONTENT[:100])
-        elif self.path == "/right.sha256sum":
-            self._answer(f"{RIGHT}  kind-linux-amd64\n".encode())
-        elif self.path == "/wrong.sha256sum":
-            self._answer(("0" * 64 + "  kind\n").encode())
-        elif self.path == "/page.sha256sum":
-            self._answer(b"<html>please log in</html>")
-        else:
-            self.send_error(403)
-
-    def _answer(self, body: bytes):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        return
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files) as web:
-        thread = threading.Thread(target=web.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{web.server_port}"
-        web.shutdown()
-        thread.join()
+@pytest.fixture
+def server(serve) -> str:
+    return serve(
+        {
+            "/kind": CONTENT,
+            "/cut": CONTENT,
+            "/right.sha256sum": f"{RIGHT}  kind-linux-amd64\n".encode(),
+            "/wrong.sha256sum": b"0" * 64 + b"  kind\n",
+            "/page.sha256sum": b"<html>please log in</html>",
+        }
+    )
 
 
 def left(folder: Path) -> list[str]:

@@ -1,15 +1,12 @@
 """Go builds: refused in three lines where they cannot work, never half a build."""
 
-import http.server
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,29 +61,9 @@ def test_a_go_too_old_to_fetch_its_toolchain_is_refused(fake_go):
     assert golang.require() == "go1.21"
 
 
-class Refuses(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_error(403)
-
-    def log_message(self, *_):
-        return
-
-
-@pytest.fixture
-def refusing_mirror(monkeypatch) -> Iterator[None]:
-    """A Go module mirror on this machine that refuses everything."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as web:
-        thread = threading.Thread(target=web.serve_forever)
-        thread.start()
-        monkeypatch.setenv("GOPROXY", f"http://127.0.0.1:{web.server_port}")
-        yield
-        web.shutdown()
-        thread.join()
-
-
-@pytest.mark.usefixtures("refusing_mirror")
 @needs_go
-def test_a_mirror_that_refuses_a_version_is_quoted_and_the_log_named():
+def test_a_mirror_that_refuses_a_version_is_quoted_and_the_log_named(serve, monkeypatch):
+    monkeypatch.setenv("GOPROXY", serve({}))
     build = bom.Build("x", ("x",), "example.com/x", "9.9.9")
     with pytest.raises(BuildFailed) as error:
         golang.make(build)

@@ -1,8 +1,6 @@
 """The route: probed in seconds, forced by a word, remembered by a lab that came up."""
 
-import http.server
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
@@ -12,22 +10,9 @@ from labkit.bringup import route
 from labkit.errors import RouteUnavailable
 
 
-class Unauthorized(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_error(401)
-
-    def log_message(self, *_):
-        return
-
-
 @pytest.fixture
-def registry() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Unauthorized) as web:
-        thread = threading.Thread(target=web.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{web.server_port}/v2/"
-        web.shutdown()
-        thread.join()
+def registry(serve) -> str:
+    return serve({"/v2/": 401}) + "/v2/"
 
 
 @pytest.fixture

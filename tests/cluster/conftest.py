@@ -22,8 +22,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def run(*words: str, timeout_s: float = 300, **options) -> subprocess.CompletedProcess[str]:
     """`./lab WORDS` from the clone, as a user runs it."""
+    return _done([ROOT / "lab", *words], timeout_s, **options)
+
+
+def _done(command: list, timeout_s: float, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [ROOT / "lab", *words],
+        command,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -54,15 +58,7 @@ def shell(lab: Run) -> Run:
         if terminal:  # a real one of 80 columns, as `kubectl run -it` wants
             inside = f"stty columns 80 rows 24; {shlex.join(command)}"
             command = ["script", "--quiet", "--return", "--command", inside, os.devnull]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=timeout_s,
-            check=False,
-        )
+        done = _done(command, timeout_s)
         if code is not None:
             assert done.returncode == code, f"{lines}\n{done.stdout}\n{done.stderr}"
         return done
