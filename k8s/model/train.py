@@ -23,8 +23,8 @@ from samples import Sampler
 from texts import load_texts
 from tokenizer import Tokenizer, learn
 
-STEPS = 2300
-SHIPPED_SEED = 1  # lab-llama.gguf; README.md has the figures of three seeds
+STEPS = 2800
+SHIPPED_SEED = 2  # lab-llama.gguf; README.md has the figures of three seeds
 TOKENS_PER_STEP = 1024
 PEAK_RATE = 3e-3
 REPORT_EVERY_S = 10
