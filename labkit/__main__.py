@@ -6,6 +6,7 @@ import argparse
 import errno
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,11 @@ def main(words: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        print(_from_system(error), file=sys.stderr)
+        known = _from_system(error)
+        print(known, file=sys.stderr)
+        return known.exit_code
+    except Exception as error:  # a mistake of ours; a traceback helps us and no learner
+        print(_unexpected(error), file=sys.stderr)
         return UNKNOWN
     except KeyboardInterrupt:
         again = f"./lab {options.command}"
@@ -83,6 +88,17 @@ def _from_system(error: OSError) -> LabError:
         return NotEnoughDisk("a file could not be written whole", str(error), hint)
     hint = "look at the rights and the place of that file, then try again"
     return CommandFailed("the operating system said no", str(error), hint)
+
+
+def _unexpected(error: Exception) -> LabError:
+    from labkit.bringup import paths
+
+    log = paths.log_file("unexpected")
+    with log.open("a") as file:
+        traceback.print_exception(error, file=file)
+    saw = f"{type(error).__name__}: {error}"
+    hint = f"./lab again; if it comes back, report it with {log}"
+    return CommandFailed("the lab met something that nobody has thought of", saw, hint)
 
 
 def _workers(text: str) -> int:
@@ -100,7 +116,10 @@ def _confirm(reporter: Reporter, yes: bool, default: bool) -> Callable[[str], bo
             reporter.say(question)
             return yes or default
         with reporter.paused():
-            return input(f"{question} Go on? [y/N] ").strip().lower() in ("y", "yes")
+            try:
+                return input(f"{question} Go on? [y/N] ").strip().lower() in ("y", "yes")
+            except EOFError:  # Ctrl-D
+                return False
 
     return ask
 
@@ -114,7 +133,7 @@ def _up(options: argparse.Namespace) -> int:
         model=options.model,
         context=options.context,
     )
-    with progress.Reporter() as reporter, lock.held(reporter.say):
+    with progress.Reporter() as reporter, lock.held(reporter):
         # installing an engine is what `up` was asked for, so without a terminal it goes on
         up.Up(wanted, reporter, _confirm(reporter, options.yes, default=True)).run()
     return 0
@@ -129,7 +148,7 @@ def _down(options: argparse.Namespace) -> int:
             "both were given",
             "./lab down --context CTX, or ./lab down --purge",
         )
-    with progress.Reporter() as reporter, lock.held(reporter.say):
+    with progress.Reporter() as reporter, lock.held(reporter):
         if not options.purge:
             down.down(reporter, options.context)
             return 0

@@ -15,6 +15,7 @@
     ├── ToolMissing           a program is not there or too old, and cannot be installed here
     ├── BuildFailed           a program or an image could not be built; names its log file
     ├── CommandFailed         a program the lab ran said no
+    ├── NotOurs               a container or volume of the lab's name that the lab did not make
     ├── ClusterNotOurs        a cluster of the lab's name that the lab did not make
     ├── ContextUnknown        the kubeconfig has no such context
     ├── ContextSilent         the context's cluster does not answer
@@ -121,6 +122,10 @@ class CommandFailed(LabError):
     """A program the lab ran said no."""
 
     exit_code = 2
+
+
+class NotOurs(LabError):
+    """A container or volume of the lab's name that the lab did not make."""
 
 
 class ClusterNotOurs(LabError):

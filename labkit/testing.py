@@ -52,6 +52,10 @@ def main(words: list[str]) -> int:
             f"no folder {ROOT / 'tests'}",
             "./lab test in a clone of the repository",
         )
+    unknown = sorted(set(words) - set(WORDS))
+    if unknown:
+        known = ", ".join(WORDS)
+        raise Unsupported(f"no tier is called {unknown[0]}", f"tiers: {known}", "./lab test quick")
     chosen = [word for word in WORDS if word in words] if words else list(WORDS)
     tiers: list[Tier] = []
     for word in chosen:

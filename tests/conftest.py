@@ -19,7 +19,7 @@ def own_world(request, tmp_path_factory, monkeypatch):
     for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(folder / name.removeprefix("XDG_").lower()))
     monkeypatch.setenv("KUBECONFIG", str(folder / "no-kubeconfig"))
-    for name in ("MODEL", "LAB_PYTHON", "LAB_VENV_SECONDS"):
+    for name in ("MODEL", "DOCKER_HOST", *(n for n in os.environ if n.startswith("LAB_"))):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -1,8 +1,10 @@
 """The cluster's configuration, as plain data."""
 
+import pytest
 import yaml
 
-from labkit.bringup import cluster
+from labkit.bringup import cluster, paths
+from labkit.errors import ClusterNotOurs
 
 
 def test_the_public_node_image_gets_kinds_own_network_and_dns(tmp_path):
@@ -55,3 +57,45 @@ def test_ready_is_what_the_object_itself_says():
     conditions = [{"type": "Ready", "status": "True"}]
     assert cluster.ready({"status": {"conditions": conditions}})
     assert not cluster.ready({"status": {}})
+
+
+@pytest.fixture
+def containers(monkeypatch):
+    """The engine's containers of a cluster `lab`: name to id."""
+    there: dict[str, str] = {}
+    monkeypatch.setattr(cluster, "nodes", lambda: sorted(there))
+    monkeypatch.setattr(
+        cluster.engine, "inspect", lambda kind, *names: {n: {"Id": there[n]} for n in names}
+    )
+    return there
+
+
+def test_a_cluster_made_by_somebody_else_is_never_deleted(containers, monkeypatch):
+    monkeypatch.setattr(cluster, "_kind", lambda *words: pytest.fail(f"kind {words}"))
+    containers |= {"lab-control-plane": "theirs"}
+    with pytest.raises(ClusterNotOurs):
+        cluster.delete()
+    paths.write_json(paths.state("cluster.json"), {"whole": True, "containers": ["ours"]})
+    with pytest.raises(ClusterNotOurs, match="did not make"):
+        cluster.delete()
+
+
+def test_what_a_killed_up_left_half_made_is_ours(containers, monkeypatch):
+    called: list[tuple[str, ...]] = []
+    monkeypatch.setattr(cluster, "_kind", lambda *words: called.append(words))
+    containers |= {"lab-control-plane": "some"}
+    paths.write_json(paths.state("cluster.json"), {"whole": False})
+    cluster.delete()
+    assert called == [("delete", "cluster", "--name", "lab")]
+
+
+def test_nodes_whose_addresses_nobody_recorded_are_not_started_again():
+    paths.write_json(paths.state("cluster.json"), {"whole": True, "addresses": {"x": ""}})
+    assert cluster._revive(["lab-control-plane"]) == cluster.MOVED
+
+
+@pytest.mark.parametrize("line", ["nameserver", "nameserver dns.example", "nameserver 127.0.0.1"])
+def test_a_name_server_that_is_none_is_passed_over(tmp_path, line):
+    file = tmp_path / "resolv.conf"
+    file.write_text(f"{line}\nnameserver 192.0.2.1\n")
+    assert cluster.pod_resolv(file, tmp_path / "none") == "nameserver 192.0.2.1\n"

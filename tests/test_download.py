@@ -1,6 +1,8 @@
 """Downloads against a real web server on this machine."""
 
 import hashlib
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,10 +69,34 @@ def test_a_refusal_names_the_status_and_the_other_route(server, tmp_path):
     assert "--route packages" in str(error.value)
 
 
-def test_a_download_that_is_cut_leaves_no_file(server, tmp_path):
-    with pytest.raises(ChecksumWrong):
-        download.fetch(f"{server}/cut", tmp_path / "kind", sha256=RIGHT)
-    assert left(tmp_path) == []
+def test_a_download_that_is_cut_leaves_no_file_and_the_old_one_whole(server, tmp_path):
+    (tmp_path / "kind").write_bytes(b"old")
+    with pytest.raises(DownloadFailed, match="cut after 100 of 10000 bytes"):
+        download.fetch(f"{server}/cut", tmp_path / "kind")
+    assert left(tmp_path) == ["kind"]
+    assert (tmp_path / "kind").read_bytes() == b"old"
+
+
+def test_a_program_that_speaks_no_http_is_named(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/kind"
+
+        def greet():
+            with listener.accept()[0] as connection:
+                connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(DownloadFailed):
+            download.fetch(url, tmp_path / "kind")
+        thread.join()
+
+
+def test_on_a_full_disk_no_half_file_stays(serve, small_disk):
+    url = serve({"/big": b"x" * 25 * 2**20}) + "/big"
+    with pytest.raises(OSError, match="No space left"):
+        download.fetch(url, small_disk / "kind")
+    assert left(small_disk) == []
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path):

@@ -1,12 +1,13 @@
 """Jobs: in the order of their needs, a few at a time, stopped by the first failure."""
 
 import threading
+import time
 
 import pytest
 
-from labkit.bringup import jobs
+from labkit.bringup import jobs, shell
 from labkit.bringup.jobs import Job
-from labkit.errors import BuildFailed
+from labkit.errors import BuildFailed, LabError
 
 
 def test_a_job_starts_after_all_that_it_needs():
@@ -40,3 +41,29 @@ def test_the_first_failure_is_raised_and_nothing_that_needs_it_runs(tmp_path):
     with pytest.raises(BuildFailed):
         jobs.run([Job("a", fail), Job("b", lambda: done.append("b"), ("a",))])
     assert done == []
+
+
+def test_a_failure_ends_the_commands_that_run_and_lets_no_other_begin():
+    """Also after Ctrl-C: nobody waits for a build whose result nobody wants."""
+    started = threading.Event()
+    second: list[str] = []
+
+    def long() -> None:
+        started.set()
+        try:
+            shell.run("sleep", "60", timeout_s=60)
+        except LabError:
+            shell.run("echo")
+            second.append("ran")
+
+    def fail() -> None:
+        started.wait(10)
+        time.sleep(0.3)
+        raise BuildFailed("no", "no", "no", log="log")
+
+    begun = time.monotonic()
+    with pytest.raises(BuildFailed):
+        jobs.run([Job("long", long), Job("fail", fail)])
+    assert time.monotonic() - begun < 20
+    assert second == []
+    assert shell.output("echo", "again") == "again"

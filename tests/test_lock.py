@@ -6,9 +6,15 @@ import sys
 import pytest
 
 from labkit.bringup import lock
+from labkit.bringup.progress import Reporter
 from labkit.errors import TimedOut
 
-HOLD = "from labkit.bringup import lock\nwith lock.held(print): print('held', flush=True); input()"
+HOLD = """
+from labkit.bringup import lock, progress
+with lock.held(progress.Reporter()):
+    print('held', flush=True)
+    input()
+"""
 
 
 @pytest.fixture
@@ -21,16 +27,23 @@ def holder():
         process.kill()
 
 
-def test_the_second_waits_says_so_and_gives_up_at_its_limit(holder):
-    said: list[str] = []
-    with pytest.raises(TimedOut), lock.held(said.append, wait_s=0.3):
+def test_the_second_waits_says_so_and_gives_up_at_its_limit(holder, capsys):
+    with pytest.raises(TimedOut), lock.held(Reporter(), wait_s=0.3):
         pytest.fail("the lock was not exclusive")
-    assert said == ["Another ./lab command is at work on this machine: waiting for it to end."]
+    assert capsys.readouterr().out.splitlines() == [
+        "Another ./lab command is at work on this machine.",
+        "waiting for it to end ...",
+    ]
 
 
-def test_a_killed_holder_frees_the_lock(holder):
+def test_a_killed_holder_frees_the_lock(holder, capsys):
     holder.kill()
     holder.wait(10)
-    said: list[str] = []
-    with lock.held(said.append, wait_s=5):
-        assert said == []
+    with lock.held(Reporter(), wait_s=5):
+        assert capsys.readouterr().out == ""
+
+
+def test_the_lock_is_free_again_after_the_block():
+    for _ in range(2):
+        with lock.held(Reporter(), wait_s=0):
+            pass

@@ -39,15 +39,25 @@ def test_a_broken_state_file_is_as_good_as_none(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    ("number", "first"), [(errno.ENOSPC, "NotEnoughDisk:"), (errno.EACCES, "CommandFailed:")]
+    ("number", "first", "code"),
+    [(errno.ENOSPC, "NotEnoughDisk:", 1), (errno.EACCES, "CommandFailed:", 2)],
 )
-def test_what_the_system_refuses_is_said_in_three_lines(monkeypatch, capsys, number, first):
+def test_what_the_system_refuses_is_said_in_three_lines(monkeypatch, capsys, number, first, code):
     def refuse(options):
         raise OSError(number, "refused", "/some/file")
 
     monkeypatch.setitem(cli.COMMANDS, "images", refuse)
-    assert cli.main(["images"]) == 2
+    assert cli.main(["images"]) == code
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith(first)
     assert "/some/file" in lines[1]
     assert len(lines) == 3
+
+
+def test_a_mistake_of_ours_is_three_lines_and_a_log_with_the_traceback(monkeypatch, capsys):
+    monkeypatch.setitem(cli.COMMANDS, "images", lambda options: {}["nobody thought of"])
+    assert cli.main(["images"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1] == "saw: KeyError: 'nobody thought of'"
+    assert len(lines) == 3
+    assert "Traceback" in paths.log_file("unexpected").read_text()

@@ -46,6 +46,13 @@ def test_a_command_that_hangs_is_ended_at_its_limit():
     assert time.monotonic() - begun < 20
 
 
+def test_a_command_that_ignores_being_asked_is_killed():
+    begun = time.monotonic()
+    with pytest.raises(TimedOut):
+        shell.run("sh", "-c", "trap '' TERM; sleep 60 & wait; sleep 60", timeout_s=1)
+    assert time.monotonic() - begun < 30
+
+
 @pytest.mark.skipif(not shell._tied(), reason="this system cannot tie a child's life to ours")
 def test_a_killed_lab_leaves_no_command_behind(tmp_path):
     code = "from labkit.bringup import shell; shell.run('sh', '-c', 'echo $$ > pid; sleep 60')"

@@ -105,3 +105,9 @@ def test_without_the_repositorys_tests_three_lines_say_so(monkeypatch, tmp_path)
     with pytest.raises(Unsupported) as raised:
         testing.main([])
     assert str(raised.value).splitlines()[1] == f"saw: no folder {tmp_path / 'tests'}"
+
+
+@pytest.mark.parametrize("words", [["qiuck"], ["quick", "foo"]])
+def test_an_unknown_tier_is_refused_before_anything_runs(words):
+    with pytest.raises(Unsupported, match="no tier is called"):
+        testing.main(words)

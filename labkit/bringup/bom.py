@@ -76,6 +76,7 @@ class Build:
     binaries: tuple[str, ...]
     module: str = ""
     version: str = ""
+    toolchain: str = ""  # the oldest Go that compiles it, where Go does not fetch one by itself
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,11 @@ def load() -> Materials:
 
     builds = [
         Build(
-            name, tuple(row.get("binaries", (name,))), row.get("module", ""), row.get("version", "")
+            name,
+            tuple(row.get("binaries", (name,))),
+            row.get("module", ""),
+            row.get("version", ""),
+            row.get("toolchain", ""),
         )
         for name, row in table["go"].items()
     ]

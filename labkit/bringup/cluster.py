@@ -19,6 +19,8 @@ LAB = kube.Lab()
 CREATE_S = 300
 READY_S = 120
 REVIVE_S = 60
+PASSING_S = 30
+STOPPED = "its nodes were stopped"
 MOVED = "its nodes came back with other addresses"
 NETWORK_LABEL = "lab.network"  # on the node image: "static" where we connect the nodes
 
@@ -39,7 +41,7 @@ def ensure(workers: int, task: Task) -> bool:
         _require_ours()
         trouble = _misfit(found, workers)
         if not trouble:
-            trouble = _ailment(found)
+            trouble = _lasting_ailment(found)
             if trouble:
                 task.note(f"starting its nodes again, {trouble}")
                 trouble = _revive(found) or _ailment(found)
@@ -78,7 +80,9 @@ def _record() -> Path:
 
 
 def _require_ours() -> None:
-    if not ours():
+    known = paths.read_json(_record()).get("containers")
+    theirs = known is not None and not set(_containers(nodes())) <= set(known)
+    if not ours() or theirs:
         raise ClusterNotOurs(
             f"a kind cluster {NAME} is there that this lab did not make",
             f"containers: {', '.join(nodes())}",
@@ -110,8 +114,8 @@ def _ailment(found: list[str]) -> str:
     "Running" proves little: the answer that `up` asks for goes from Pod to Pod across nodes.
     """
     states = engine.inspect("container", *found)
-    if not all(states[name]["State"]["Running"] for name in found):
-        return "its nodes were stopped"
+    if len(states) < len(found) or not all(s["State"]["Running"] for s in states.values()):
+        return STOPPED
     if _addresses(states) != paths.read_json(_record()).get("addresses"):
         # Routes, certificates and the kubelets' own addresses hold the old ones, so that
         # Pods say Running and nothing reaches them.
@@ -124,21 +128,42 @@ def _ailment(found: list[str]) -> str:
     return f"{', '.join(unready)} not Ready" if unready else ""
 
 
+def running() -> bool:
+    """Does any node of the lab run? False also where no engine answers."""
+    try:
+        return any(s["State"]["Running"] for s in engine.inspect("container", *nodes()).values())
+    except LabError:
+        return False
+
+
+def _lasting_ailment(found: list[str]) -> str:
+    """An ailment that does not pass by itself: a busy machine is late, not broken."""
+    deadline = time.monotonic() + PASSING_S
+    while True:
+        ailment = _ailment(found)
+        if ailment in ("", STOPPED, MOVED) or time.monotonic() > deadline:
+            return ailment
+        time.sleep(1)
+
+
 def _revive(found: list[str]) -> str:
     """Start the nodes so that each gets the address it had; why that failed, or empty.
 
     The engine hands out addresses in the order of starting.
     """
     record = paths.read_json(_record())
-    registry.disconnect()
-    engine.docker("kill", *found, check=False)
-    for name in sorted(found, key=lambda n: ipaddress.ip_address(record["addresses"][n])):
-        engine.docker("start", name)
-    if _addresses(engine.inspect("container", *found)) != record["addresses"]:
+    addresses = record.get("addresses") or {}
+    if set(addresses) != set(found) or not all(addresses.values()):
         return MOVED
     try:
+        registry.disconnect()
+        engine.docker("kill", *found, check=False)
+        for name in sorted(found, key=lambda n: ipaddress.ip_address(addresses[n])):
+            engine.docker("start", name)
+        if _addresses(engine.inspect("container", *found)) != addresses:
+            return MOVED
         if record.get("ranges"):
-            connect_nodes(record["ranges"], record["addresses"])
+            connect_nodes(record["ranges"], addresses)
         _wait_api()
         wait_ready(REVIVE_S)
     except LabError as error:
@@ -205,13 +230,34 @@ def _create(workers: int, task: Task) -> None:
     addresses, ranges = _addresses(engine.inspect("container", *names)), {}
     if static:
         task.note("connecting the nodes")
-        items = LAB.get("nodes")["items"]
-        ranges = {item["metadata"]["name"]: item["spec"]["podCIDR"] for item in items}
+        ranges = _pod_ranges(names)
         connect_nodes(ranges, addresses)
     task.note("waiting for the nodes and system Pods")
     wait_ready(READY_S)
     record = {"whole": True, "image": image["Id"], "addresses": addresses, "ranges": ranges}
-    paths.write_json(_record(), record)
+    paths.write_json(_record(), {**record, "containers": _containers(names)})
+
+
+def _pod_ranges(names: list[str]) -> dict[str, str]:
+    """Each node's Pod range, by name; the control plane gives it out after a node has joined."""
+    deadline = time.monotonic() + REVIVE_S
+    while True:
+        items = LAB.get("nodes").get("items", [])
+        ranges = {item["metadata"]["name"]: item["spec"].get("podCIDR") for item in items}
+        if set(names) <= set(ranges) and all(ranges.values()):
+            return ranges
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                f"not every node had a Pod range after {REVIVE_S} s",
+                ", ".join(f"{name}: {ranges.get(name)}" for name in names),
+                "./lab up again: it replaces the cluster",
+            )
+        time.sleep(0.3)
+
+
+def _containers(names: list[str]) -> list[str]:
+    """The nodes' container ids: a user's later cluster of the same name has others."""
+    return sorted(state["Id"] for state in engine.inspect("container", *names).values())
 
 
 def kind_config(workers: int, static: bool, resolv: Path) -> dict:
@@ -237,11 +283,18 @@ def pod_resolv(
     """A resolv.conf for Pods: the host's real name servers, never a stub on loopback."""
     for file in (resolv, systemd):
         lines = file.read_text().splitlines() if file.exists() else []
-        servers = [words[1] for words in map(str.split, lines) if words[:1] == ["nameserver"]]
-        usable = [s for s in servers if not ipaddress.ip_address(s.partition("%")[0]).is_loopback]
+        words = [line.split() for line in lines]
+        usable = [w[1] for w in words if len(w) > 1 and w[0] == "nameserver" and _reachable(w[1])]
         if usable:
             return "".join(f"nameserver {server}\n" for server in usable[:3])
     return "# this host has no name server that a Pod could reach\n"
+
+
+def _reachable(server: str) -> bool:
+    try:
+        return not ipaddress.ip_address(server.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def _name_registry(node: str) -> None:
@@ -283,8 +336,13 @@ def wait_ready(timeout_s: float) -> None:
 
 def unready() -> list[str]:
     """Nodes and system Pods that are not Ready, by name."""
-    late = [f"node {n['metadata']['name']}" for n in LAB.get("nodes")["items"] if not ready(n)]
-    for item in LAB.get("pods", "--all-namespaces")["items"]:
+    try:
+        found = LAB.get("nodes").get("items", [])
+        pods = LAB.get("pods", "--all-namespaces").get("items", [])
+    except LabError as error:  # the next look may be answered
+        return [error.happened]
+    late = [f"node {node['metadata']['name']}" for node in found if not ready(node)]
+    for item in pods:
         where = item["metadata"]["namespace"]
         done = item["status"].get("phase") == "Succeeded"
         if where in ("kube-system", "local-path-storage") and not (ready(item) or done):

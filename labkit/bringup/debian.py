@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from labkit.bringup import bom, engine, paths, shell
@@ -11,6 +11,7 @@ from labkit.bringup.engine import apt_install
 from labkit.errors import Unsupported
 
 LABEL = "lab.inputs"
+SUITES = ("bookworm", "trixie")
 BOOTSTRAP_S = 900
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 OPTIONS = (
@@ -39,11 +40,11 @@ def require() -> None:
     """Have mmdebstrap. Raises Unsupported where it cannot be installed."""
     if shutil.which("mmdebstrap"):
         return
-    if not shutil.which("apt-get"):
+    if not shutil.which("apt-get") or os.geteuid() != 0:
         raise Unsupported(
-            "the package route builds its images from Debian packages",
-            "this machine has neither mmdebstrap nor apt-get",
-            "use Debian or Ubuntu, or the registry route: ./lab up --route registry",
+            "the package route bootstraps Debian with mmdebstrap, which is not installed",
+            "it can be installed here only by root, on Debian or Ubuntu",
+            "sudo apt-get install mmdebstrap, or ./lab up --route registry",
         )
     apt_install("mmdebstrap", "debian-archive-keyring")
 
@@ -51,7 +52,7 @@ def require() -> None:
 def make(suite: str) -> None:
     """Bootstrap one Debian release and import it as an image."""
     log = paths.log_file(f"debian-{suite}")
-    with tempfile.TemporaryDirectory(prefix="lab-debian-") as folder:
+    with paths.temporary("debian") as folder:
         tar = Path(folder, "base.tar")
         shell.run("mmdebstrap", *OPTIONS, suite, tar, log=log, timeout_s=BOOTSTRAP_S)
         label = f"LABEL {LABEL}={inputs(suite)}"

@@ -6,9 +6,20 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from labkit.bringup import cluster, debian, engine, images, kube, node, paths, registry
+from labkit.bringup import (
+    bom,
+    cluster,
+    debian,
+    engine,
+    golang,
+    images,
+    kube,
+    node,
+    paths,
+    registry,
+)
 from labkit.bringup.progress import Reporter
-from labkit.errors import EngineMissing, LabError, ToolMissing
+from labkit.errors import EngineMissing, LabError
 
 
 def down(reporter: Reporter, context: str = "") -> None:
@@ -22,9 +33,13 @@ def down(reporter: Reporter, context: str = "") -> None:
         return
     try:
         engine.version()
-    except (EngineMissing, ToolMissing):
+    except EngineMissing:
+        if cluster.ours():
+            raise  # what the lab has in it cannot be seen, let alone removed
         reporter.say("No container engine answers, so nothing of the lab runs.")
         return
+    for name in (golang.BUILDER, node.FILLER):  # left by a killed build
+        engine.docker("rm", "-f", name, check=False)
     with reporter.task("remove the cluster") as task:
         task.note("done" if cluster.nodes() else "there was none")
         cluster.delete()
@@ -48,17 +63,18 @@ def purge(reporter: Reporter, confirm: Callable[[str], bool]) -> bool:
         reporter.say(f"           and the volume {registry.VOLUME}")
     if not confirm("Remove all of this?"):
         return False
-    if _engine_answers():
-        down(reporter)
+    down(reporter)
+    if held or _engine_answers():
         registry.purge()
-        with reporter.task("images"):
+        with reporter.task("remove the images"):
             for name in held:
                 engine.docker("rmi", "-f", name, check=False)
     if engine.started_by_lab():
         with reporter.task("container engine: stop"):
             engine.stop()
     for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
     return True
 
 
@@ -75,14 +91,21 @@ def _engine_answers() -> bool:
 
 
 def _images() -> dict[str, dict]:
-    """The lab's images in the engine, and only those: built here, or pulled by the lab."""
+    """The lab's images in the engine, and only those: built here, or first pulled by the lab.
+
+    By name, because what a learner builds on one of them inherits its labels.
+    """
     if not _engine_answers():
         return {}
-    by_label = ("--filter", f"label={images.INPUTS}", "--format", "{{.Repository}}:{{.Tag}}")
-    names = set(engine.docker("images", *by_label).split())
-    names |= {debian.reference(suite) for suite in ("bookworm", "trixie")} | {node.EMPTY}
-    for image in images.wanted():
-        if paths.read_json(images.pulled_record(image)):
-            names.add(image.reference)
-    names.discard("<none>:<none>")
-    return engine.inspect("image", *sorted(names))
+    every = (*images.wanted(), *bom.load().node_images, images.BUILDER)
+    names = [f"{image.name}:{tag}" for image in every for tag in image.tags]
+    names += [*map(debian.reference, debian.SUITES), node.EMPTY]
+    found = engine.inspect("image", *names)
+    pulled = {i.reference: paths.read_json(images.pulled_record(i)) for i in images.wanted()}
+    return {
+        name: row
+        for name, row in found.items()
+        if name.startswith("lab/")
+        or images.INPUTS in (row["Config"].get("Labels") or {})
+        or pulled.get(name, {}).get("had") is False
+    }

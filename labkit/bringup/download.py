@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
+import os
 import re
-import shutil
-import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from labkit.bringup import shell
 from labkit.errors import ChecksumWrong, DownloadFailed
 
 SILENCE_S = 30
+WHOLE_S = 1800
 
 
 def fetch(url: str, target: Path, *, sha256: str = "", publisher: str = "") -> str:
@@ -24,23 +27,43 @@ def fetch(url: str, target: Path, *, sha256: str = "", publisher: str = "") -> s
     """
     wanted = sha256 or (_published(publisher) if publisher else "")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".download-") as aside:
-        with _open(url) as answer:
-            try:
-                shutil.copyfileobj(answer, aside, 1 << 20)
-            except OSError as error:
-                raise _failed(url, error) from None
-        aside.flush()
-        found = hashlib.sha256(Path(aside.name).read_bytes()).hexdigest()
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        found = _receive(url, aside)
         if wanted and found != wanted:
             raise ChecksumWrong(
                 f"{url} is not the file it should be",
                 f"sha256 {found}, wanted {wanted}",
                 "something between here and the publisher changed it: try another network",
             )
-        shutil.copyfile(aside.name, f"{aside.name}.whole")
-        Path(f"{aside.name}.whole").replace(target)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
     return found
+
+
+def _receive(url: str, target: Path) -> str:
+    """Write what the URL answers; its SHA-256. A cut answer is an error, checksum or not."""
+    total, received = hashlib.sha256(), 0
+    deadline = time.monotonic() + WHOLE_S
+    with _open(url) as answer, target.open("wb") as file:
+        while True:
+            try:
+                part = answer.read(1 << 20)
+            except (OSError, http.client.HTTPException) as error:
+                raise _failed(url, error) from None
+            if not part:
+                break
+            shell.go_on()
+            if time.monotonic() > deadline:
+                raise _failed(url, TimeoutError(f"not whole after {WHOLE_S} s"))
+            file.write(part)
+            total.update(part)
+            received += len(part)
+        expected = answer.headers.get("Content-Length")
+    if expected is not None and received != int(expected):
+        raise _failed(url, EOFError(f"cut after {received} of {expected} bytes"))
+    return total.hexdigest()
 
 
 def _published(url: str) -> str:
@@ -57,7 +80,7 @@ def _published(url: str) -> str:
 def _open(url: str):
     try:
         return urllib.request.urlopen(url, timeout=SILENCE_S)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise _failed(url, error) from None
 
 

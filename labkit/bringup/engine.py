@@ -13,10 +13,19 @@ from pathlib import Path
 
 from labkit.bringup import paths, preflight, shell
 from labkit.bringup.progress import Reporter
-from labkit.errors import EngineDenied, EngineMissing, LabError, TimedOut, ToolMissing
+from labkit.errors import (
+    CommandFailed,
+    EngineDenied,
+    EngineMissing,
+    LabError,
+    TimedOut,
+    ToolMissing,
+)
 
 SOCKET = Path("/var/run/docker.sock")
 CAP_SYS_RESOURCE = 24
+BUILD = ("docker", "build", "--network", "host")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 START_S = 60
 
 
@@ -45,6 +54,11 @@ def version() -> str:
     raise _missing(said)
 
 
+def proxies(option: str) -> list[str]:
+    """Options that hand the host's proxy settings on by name, without their values."""
+    return [word for name in PROXIES if name in os.environ for word in (option, name)]
+
+
 def ensure(reporter: Reporter, confirm: Callable[[str], bool]) -> str:
     """The version of an engine that answers, installed and started where we may."""
     try:
@@ -52,6 +66,9 @@ def ensure(reporter: Reporter, confirm: Callable[[str], bool]) -> str:
     except EngineMissing as missing:
         if not _may_install():
             raise
+        if started_by_lab():  # it runs, and is slow to answer
+            _wait(lambda: started_by_lab() is not None)
+            return version()
         if not shutil.which("dockerd"):
             what = "Installing docker.io from Debian's packages and starting it"
             if not confirm(f"{what}."):
@@ -221,6 +238,10 @@ def inspect(kind: str, *names: str) -> dict[str, dict]:
     if not names:
         return {}
     done = shell.run("docker", kind, "inspect", *names, check=False)
+    if done.returncode and "no such" not in done.stderr.lower():
+        raise CommandFailed(
+            f"docker {kind} inspect failed", shell.last_line(done.stderr), "docker info"
+        )
     found = json.loads(done.stdout or "[]")
     if len(found) == len(names):
         return dict(zip(names, found, strict=True))

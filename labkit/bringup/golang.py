@@ -14,12 +14,13 @@ from labkit.errors import LabError, ToolMissing
 
 OLDEST = (1, 21)  # from here on Go fetches the toolchain that a go.mod asks for
 BUILD_S = 3000
+BUILDER = "lab-build-ollama"
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def require() -> str:
     """The version of the Go on PATH. Raises ToolMissing when there is none, or a too old one."""
-    hint = "install Go 1.24 or newer (https://go.dev/dl), or use the registry route"
+    hint = "install Go 1.21 or newer (https://go.dev/dl), or use the registry route"
     try:
         said = shell.output("go", "version")
     except LabError as error:
@@ -50,7 +51,11 @@ def source(build: bom.Build) -> Path:
 
 def inputs(build: bom.Build) -> str:
     """A hash of everything of ours that decides what the build makes."""
-    what = [f"{build.module}@{build.version}"] if build.module else [source(build)]
+    what: list[str | Path] = [source(build)]
+    if build.module:
+        what = [f"{build.module}@{build.version}"]
+    if build.name == "ollama":
+        what += [paths.k8s("images", "ollama-build"), preflight.vector_flags()]
     return bom.digest_of(*what, " ".join(_flags(build)), "-".join(bom.target()))
 
 
@@ -124,9 +129,10 @@ def _on_host(build: bom.Build, out: Path, log: Path) -> None:
 
 def _in_builder(build: bom.Build, out: Path, log: Path) -> None:
     """Ollama: cgo, with a newer compiler and libraries than the host may have."""
-    name = "lab-build-ollama"
-    engine.docker("rm", "-f", name, check=False)  # what a killed `up` may have left running
-    go_root = shell.output("go", "env", "GOROOT")
+    engine.docker("rm", "-f", BUILDER, check=False)  # what a killed `up` may have left running
+    # the host's Go where it is new enough, else the toolchain it fetches for this
+    toolchain = {**environment(), "GOTOOLCHAIN": f"go{build.toolchain}+auto"}
+    go_root = shell.output("go", "env", "GOROOT", env=toolchain, timeout_s=300)
     home = paths.cache("go")
     for part in ("mod", "build"):
         (home / part).mkdir(parents=True, exist_ok=True)
@@ -136,7 +142,7 @@ def _in_builder(build: bom.Build, out: Path, log: Path) -> None:
     vector = preflight.vector_flags()
     settings = {
         "PATH": "/usr/local/go/bin:/usr/bin:/bin",
-        "HOME": "/root",
+        "HOME": "/tmp",
         "GOPATH": "/go",
         "GOMODCACHE": "/go/mod",
         "GOCACHE": "/go/build",
@@ -149,11 +155,17 @@ def _in_builder(build: bom.Build, out: Path, log: Path) -> None:
     }
     for key in ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GONOPROXY"):
         settings[key] = shell.output("go", "env", key)
-    words = ["docker", "run", "--rm", "--name", name, "--network", "host"]
+    words = ["docker", "run", "--rm", "--name", BUILDER, "--network", "host"]
+    words += ["--user", f"{os.getuid()}:{os.getgid()}", *engine.proxies("-e")]
     for mount in mounts:
         words += ["-v", mount]
+    secret = ("GOPROXY",)  # may hold a password: passed by name, so that no log shows it
     for key, value in settings.items():
-        words += ["-e", f"{key}={value}"]
+        words += ["-e", key if key in secret else f"{key}={value}"]
     module = f"{build.module}@v{build.version}"
     words += ["lab/ollama-build", "go", "install", *_flags(build), module]
-    shell.run(*words, log=log, timeout_s=BUILD_S)
+    proxy = {key: settings[key] for key in secret}
+    try:
+        shell.run(*words, log=log, timeout_s=BUILD_S, env=proxy)
+    finally:  # Go as a container's first process does not listen to a signal
+        engine.docker("rm", "-f", BUILDER, check=False, cleanup=True)

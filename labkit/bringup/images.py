@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -112,6 +111,7 @@ def pulled_record(image: bom.Image) -> Path:
 def _puller(image: bom.Image, reporter: Reporter) -> Callable[[], None]:
     def pull() -> None:
         source, log = _source(image), paths.log_file(f"pull-{image.path}")
+        had = image.reference in engine.inspect("image", image.reference)
         with reporter.task(f"pull {image.reference}"):
             try:
                 shell.run("docker", "pull", source, log=log, timeout_s=PULL_S)
@@ -123,7 +123,9 @@ def _puller(image: bom.Image, reporter: Reporter) -> Callable[[], None]:
                 ) from None
             engine.docker("tag", source, image.reference)
             found = engine.inspect("image", image.reference)[image.reference]
-            paths.write_json(pulled_record(image), {"id": found["Id"], "source": source})
+            paths.write_json(
+                pulled_record(image), {"id": found["Id"], "source": source, "had": had}
+            )
 
     return pull
 
@@ -188,7 +190,7 @@ def _shares(image: bom.Image) -> bool:
 
 def build(image: bom.Image) -> None:
     """Build one image of k8s/images; its tags appear only when it is whole."""
-    with tempfile.TemporaryDirectory(prefix="lab-image-") as folder:
+    with paths.temporary("image") as folder:
         context = Path(folder, "context")
         shutil.copytree(_dockerfile_folder(image), context)
         if _shares(image):
@@ -196,7 +198,8 @@ def build(image: bom.Image) -> None:
         (context / "bin").mkdir(exist_ok=True)
         for name in image.binaries:
             link_or_copy(golang.binary(name), context / "bin" / name)
-        words = ["docker", "build", "--network", "host", "--label", f"{INPUTS}={inputs(image)}"]
+        words = [*engine.BUILD, *engine.proxies("--build-arg")]
+        words += ["--label", f"{INPUTS}={inputs(image)}"]
         if image.base:
             words += ["--build-arg", f"BASE={debian.reference(image.base)}"]
         if len(image.binaries) == 1:

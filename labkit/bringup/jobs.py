@@ -27,16 +27,19 @@ def run(jobs: Iterable[Job], *, at_a_time: int = 3) -> None:
     )
     order.prepare()
     running: dict[Future, str] = {}
-    with ThreadPoolExecutor(at_a_time) as pool:
-        try:
-            while order.is_active():
-                for name in order.get_ready():
-                    running[pool.submit(by_name[name].make)] = name
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    future.result()
-                    order.done(running.pop(future))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            shell.end_all()
-            raise
+    try:
+        with ThreadPoolExecutor(at_a_time) as pool:
+            try:
+                while order.is_active():
+                    for name in order.get_ready():
+                        running[pool.submit(by_name[name].make)] = name
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        future.result()
+                        order.done(running.pop(future))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                shell.end_all()
+                raise
+    finally:
+        shell.begin()  # the threads have ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from labkit.errors import (
     ContextSilent,
     ContextUnknown,
     NamespaceNotOurs,
-    ToolMissing,
 )
 
 LEARNER, SYSTEM = "lab", "lab-system"
@@ -30,7 +30,7 @@ class Lab:
     def kubeconfig(self) -> Path:
         if not self.context:
             return paths.state("kubeconfig")
-        return paths.state("contexts", self.context.replace("/", "-").replace(":", "-"))
+        return paths.state("contexts", urllib.parse.quote(self.context, safe=""))
 
     def kubectl(self, *words: str | Path, **options) -> str:
         """What `kubectl WORDS` printed. The learner's namespace unless the words say another."""
@@ -58,13 +58,12 @@ def take_over(context: str) -> Lab:
     words = ("config", "view", "--minify", "--flatten", "--context", context)
     try:
         text = shell.output(lab.program(), *words)
-    except ToolMissing:
-        raise
-    except CommandFailed:
+    except CommandFailed as error:
         names = shell.output(lab.program(), "config", "get-contexts", "-o", "name", check=False)
         raise ContextUnknown(
             f"the kubeconfig has no context {context}",
-            f"contexts: {', '.join(names.split()) or 'none'} in {_kubeconfig_of_user()}",
+            f"{error.saw}; contexts: {', '.join(names.split()) or 'none'}"
+            f" in {_kubeconfig_of_user()}",
             "kubectl config get-contexts, then ./lab up --context NAME",
         ) from None
     paths.write_text(lab.kubeconfig, text + "\n", private=True)
@@ -83,11 +82,10 @@ def take_over(context: str) -> Lab:
 def guard(lab: Lab) -> None:
     """Raises NamespaceNotOurs when a namespace of the lab's name lacks the lab's label."""
     found = lab.get("namespace", LEARNER, SYSTEM)
-    for item in found.get("items", [found] if found else []):
-        name, labels = item["metadata"]["name"], item["metadata"].get("labels", {})
-        if labels.get(LABEL[0]) != LABEL[1]:
+    for item in found.get("items", []):
+        if not _ours(item):
             raise NamespaceNotOurs(
-                f"namespace {name} is there and does not belong to the lab",
+                f"namespace {item['metadata']['name']} is there and does not belong to the lab",
                 f"it lacks the label {LABEL[0]}={LABEL[1]}",
                 "use another cluster, or rename or remove that namespace yourself",
             )
@@ -95,10 +93,15 @@ def guard(lab: Lab) -> None:
 
 def remove_namespaces(lab: Lab) -> list[str]:
     """Delete the lab's namespaces, and only those that carry its label; returns their names."""
-    selector = f"{LABEL[0]}={LABEL[1]}"
-    words = ("delete", "namespace", "--selector", selector, "--timeout", "120s", "-o", "name")
-    text = lab.kubectl(*words, timeout_s=150)
-    return [line.removeprefix("namespace/") for line in text.split()]
+    found = lab.get("namespace", LEARNER, SYSTEM).get("items", [])
+    names = [item["metadata"]["name"] for item in found if _ours(item)]
+    if names:
+        lab.kubectl("delete", "namespace", *names, "--timeout", "120s", timeout_s=150)
+    return names
+
+
+def _ours(namespace: dict) -> bool:
+    return namespace["metadata"].get("labels", {}).get(LABEL[0]) == LABEL[1]
 
 
 def _kubeconfig_of_user() -> str:

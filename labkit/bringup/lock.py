@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import filelock
 
 from labkit.bringup import paths
+from labkit.bringup.progress import Reporter
 from labkit.errors import TimedOut
 
 WAIT_S = 5400  # as long as the longest cold build may take
 
 
 @contextmanager
-def held(say: Callable[[str], None], wait_s: float = WAIT_S) -> Iterator[None]:
+def held(reporter: Reporter, wait_s: float = WAIT_S) -> Iterator[None]:
     """Holds the lab's lock while the block runs. Raises TimedOut after `wait_s` seconds."""
     paths.state().mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(paths.state("lock"))
@@ -22,8 +23,9 @@ def held(say: Callable[[str], None], wait_s: float = WAIT_S) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            say("Another ./lab command is at work on this machine: waiting for it to end.")
-            lock.acquire(timeout=wait_s)
+            reporter.say("Another ./lab command is at work on this machine.")
+            with reporter.task("waiting for it to end"):
+                lock.acquire(timeout=wait_s)
     except filelock.Timeout:
         raise TimedOut(
             f"another ./lab command still holds the lab after {wait_s:.0f} s",

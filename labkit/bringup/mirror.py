@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
-from labkit.bringup import bom, kube, paths, shell
+from labkit.bringup import bom, kube, paths
 from labkit.bringup.progress import Task
 from labkit.errors import CommandFailed, TimedOut
 
@@ -14,25 +15,24 @@ READY_S = 180
 NAMESPACE = ("--namespace", kube.SYSTEM)
 
 
+MANIFESTS = ("namespaces.yaml", "models.yaml", "ollama.yaml")
+APPLIED = "labkit/applied"  # written last: a half-applied state is applied again
+
+
 def ensure(lab: kube.Lab, task: Task) -> None:
-    """The lab's namespaces, the mirror and an Ollama Pod are there and ready."""
+    """The lab's namespaces, the mirror and an Ollama Pod are there, as declared, and ready."""
     kube.guard(lab)
     texts = [manifest(name) for name in MANIFESTS]
     inputs = bom.digest_of(*texts)
     current = lab.get("namespace", kube.SYSTEM).get("metadata", {}).get("annotations", {})
-    if current.get(APPLIED) != inputs:
-        task.note("applying k8s/cluster")
-        for text in texts:
-            lab.kubectl("apply", "--filename", "-", stdin=text)
-        if APPLIED in current:  # HAProxy reads a changed configuration when it starts
-            lab.kubectl("rollout", "restart", "deployment/models", *NAMESPACE)
+    # always: somebody may have deleted or scaled what the annotation says was applied
+    for text in texts:
+        lab.kubectl("apply", "--filename", "-", stdin=text)
+    if current.get(APPLIED, inputs) != inputs:  # HAProxy reads its configuration at its start
+        lab.kubectl("rollout", "restart", "deployment/models", *NAMESPACE)
     wait(lab, task)
     if current.get(APPLIED) != inputs:
         lab.kubectl("annotate", "--overwrite", "namespace", kube.SYSTEM, f"{APPLIED}={inputs}")
-
-
-MANIFESTS = ("namespaces.yaml", "models.yaml", "ollama.yaml")
-APPLIED = "labkit/applied"  # written last: a half-applied state is applied again
 
 
 def manifest(name: str) -> str:
@@ -58,16 +58,22 @@ def wait(lab: kube.Lab, task: Task) -> None:
         ) from None
 
 
-def tags(lab: kube.Lab, model: str) -> list[str]:
-    """The tags of one model that the mirror holds; `model` is "library/lab-llama"."""
+def tags(lab: kube.Lab, model: str, patience_s: float = 0) -> list[str]:
+    """The tags of one model that the mirror holds; `model` is "library/lab-llama".
+
+    Raises CommandFailed when the mirror still does not answer after `patience_s` seconds.
+    """
     path = f"/api/v1/namespaces/{kube.SYSTEM}/services/models:5001/proxy/v2/{model}/tags/list"
-    done = shell.run(
-        *(lab.program(), "get", "--raw", path), env=lab.environment(), check=False, timeout_s=20
-    )
-    try:
-        return json.loads(done.stdout).get("tags") or []
-    except ValueError:
-        return []
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return json.loads(lab.kubectl("get", "--raw", path, timeout_s=20)).get("tags") or []
+        except CommandFailed as error:
+            if "NotFound" in error.saw:  # the mirror's own word: it has no such model
+                return []
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
 
 
 def _saw(lab: kube.Lab) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from labkit.bringup import bom, kube, mirror, paths, shell
 from labkit.bringup.progress import Task
@@ -44,9 +45,9 @@ def full_name(name: str) -> str:
     return f"{mirror.HOST}/{path}" + ("" if tag == "latest" else f":{tag}")
 
 
-def chosen() -> str:
-    """The full name of the model that the last `up` brought."""
-    return paths.read_json(paths.state("model.json")).get("name") or full_name(DEFAULT)
+def chosen(lab: kube.Lab) -> str:
+    """The full name of the model that the last `up` brought to this lab."""
+    return paths.read_json(_record(lab)).get("name") or full_name(DEFAULT)
 
 
 def ensure(lab: kube.Lab, name: str, task: Task) -> str:
@@ -54,7 +55,7 @@ def ensure(lab: kube.Lab, name: str, task: Task) -> str:
     path, tag = parts(name)
     full = full_name(name)
     mark = f"made-{inputs()}" if name == DEFAULT else tag
-    if mark in mirror.tags(lab, path):
+    if mark in mirror.tags(lab, path, patience_s=20):
         task.note(f"{name}, here already")
     elif name == DEFAULT:
         task.note("making it from k8s/model")
@@ -64,8 +65,12 @@ def ensure(lab: kube.Lab, name: str, task: Task) -> str:
         task.note(f"pulling {name}")
         _fetch(lab, name, full)
         task.note(f"{name}, pulled")
-    paths.write_json(paths.state("model.json"), {"name": full})
+    paths.write_json(_record(lab), {"name": full})
     return full
+
+
+def _record(lab: kube.Lab) -> Path:
+    return lab.kubeconfig.with_name(f"{lab.kubeconfig.name}.model.json")
 
 
 def inputs() -> str:

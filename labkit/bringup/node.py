@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -26,13 +25,13 @@ EMPTY = "lab/node-without-images:latest"
 def build(image: bom.Image, inputs: str) -> None:
     """Build the node image; its public tag appears only when it is whole."""
     log = paths.log_file("image-node")
-    with tempfile.TemporaryDirectory(prefix="lab-node-") as folder:
+    with paths.temporary("node") as folder:
         context = Path(folder, "context")
         shutil.copytree(paths.k8s("cluster", "node"), context, symlinks=True)
         (context / "bin").mkdir(exist_ok=True)
         for name in BINARIES:
             images.link_or_copy(golang.binary(name), context / "bin" / name)
-        words = ["docker", "build", "--network", "host", "--tag", EMPTY]
+        words = [*engine.BUILD, *engine.proxies("--build-arg"), "--tag", EMPTY]
         words += ["--build-arg", f"BASE={debian.reference(BASE)}"]
         words += ["--build-arg", f"KUBERNETES_VERSION=v{bom.load().kubernetes}", str(context)]
         shell.run(*words, log=log, timeout_s=BUILD_S, env={"DOCKER_BUILDKIT": "0"})
@@ -58,7 +57,7 @@ def _fill(image: bom.Image, inputs: str, log: Path) -> None:
         commit = [w for change in changes for w in ("--change", change)]
         shell.run("docker", "commit", *commit, FILLER, image.reference, log=log, timeout_s=600)
     finally:
-        engine.docker("rm", "-f", FILLER, check=False)
+        engine.docker("rm", "-f", FILLER, check=False, cleanup=True)
 
 
 def _wait_for_containerd() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,15 @@ def log_file(name: str) -> Path:
     folder = cache("logs")
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name.replace('/', '-').replace(':', '-')}.log"
+
+
+@contextmanager
+def temporary(name: str) -> Iterator[Path]:
+    """A folder that is gone after the block; in the cache, where `--purge` finds leftovers."""
+    parent = cache("tmp")
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parent) as folder:
+        yield Path(folder)
 
 
 def write_text(path: Path, text: str, *, private: bool = False) -> None:

@@ -6,6 +6,7 @@ ask this registry first. It listens on 127.0.0.1, and its images survive `down`.
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import time
@@ -14,17 +15,27 @@ import urllib.request
 
 from labkit.bringup import bom, engine, paths, shell
 from labkit.bringup.progress import Reporter
-from labkit.errors import LabError, PortTaken, TimedOut
+from labkit.errors import LabError, NotOurs, PortTaken, TimedOut, Unsupported
 
 NAME = "lab-registry"
 VOLUME = "lab-registry"
+LABEL = "lab=labkit"  # on what is ours in the engine
 NETWORK = "kind"
 START_S = 30
 
 
 def port() -> int:
-    """The registry's port on 127.0.0.1; LAB_REGISTRY_PORT changes it."""
-    return int(os.environ.get("LAB_REGISTRY_PORT", "5050"))
+    """Its port on 127.0.0.1: LAB_REGISTRY_PORT, else the one it had last, else 5050."""
+    asked = os.environ.get("LAB_REGISTRY_PORT", "")
+    if not asked:
+        return paths.read_json(paths.state("registry.json")).get("port", 5050)
+    if not asked.isdecimal() or not 1024 <= int(asked) <= 65535:
+        raise Unsupported(
+            "LAB_REGISTRY_PORT is no port that the lab can use",
+            f"LAB_REGISTRY_PORT={asked}",
+            "a number from 1024 to 65535: LAB_REGISTRY_PORT=5055 ./lab up",
+        )
+    return int(asked)
 
 
 def ensure(reporter: Reporter) -> None:
@@ -41,15 +52,17 @@ def ensure(reporter: Reporter) -> None:
 
 
 def running() -> bool:
-    """Does it run on our port, and answer?"""
-    state = engine.inspect("container", NAME).get(NAME, {})
-    if not state.get("State", {}).get("Running"):
+    """Does the lab's own container run, publish our port, and answer?"""
+    found = engine.inspect("container", NAME).get(NAME, {})
+    if not found.get("State", {}).get("Running"):
         return False
-    return _status("/v2/") == 200
+    published = found["HostConfig"]["PortBindings"].get("5000/tcp") or [{}]
+    return published[0].get("HostPort") == str(port()) and _status("/v2/") == 200
 
 
 def _start() -> None:
-    engine.docker("rm", "-f", NAME, check=False)
+    remove()
+    _make_volume()
     if _taken(port()):
         raise PortTaken(
             f"the image registry needs port {port()} on 127.0.0.1",
@@ -57,9 +70,10 @@ def _start() -> None:
             "end that program, or choose another port: LAB_REGISTRY_PORT=5055 ./lab up",
         )
     image = bom.load().image("registry").reference
-    options = ["--detach", "--name", NAME, "--label", "lab=labkit", "--restart", "no"]
+    options = ["--detach", "--name", NAME, "--label", LABEL, "--restart", "no"]
     options += ["--publish", f"127.0.0.1:{port()}:5000", "--volume", f"{VOLUME}:/var/lib/registry"]
     engine.docker("run", *options, image)
+    paths.write_json(paths.state("registry.json"), {"port": port()})
     deadline = time.monotonic() + START_S
     while _status("/v2/") != 200:
         if time.monotonic() > deadline:
@@ -84,12 +98,36 @@ def disconnect() -> None:
 
 
 def remove() -> None:
-    """Stop it; what it holds stays in its volume."""
-    engine.docker("rm", "-f", NAME, check=False)
+    """Stop it; what it holds stays in its volume. Raises NotOurs for another's container."""
+    found = engine.inspect("container", NAME).get(NAME)
+    if found:
+        _require_ours("container", NAME, found["Config"].get("Labels"))
+        engine.docker("rm", "-f", NAME)
 
 
 def purge() -> None:
-    engine.docker("volume", "rm", "-f", VOLUME, check=False)
+    """Remove the volume with all that it holds, if it is the lab's."""
+    found = engine.inspect("volume", VOLUME).get(VOLUME)
+    if found:
+        _require_ours("volume", VOLUME, found.get("Labels"))
+        engine.docker("volume", "rm", VOLUME)
+
+
+def _make_volume() -> None:
+    found = engine.inspect("volume", VOLUME).get(VOLUME)
+    if found:
+        _require_ours("volume", VOLUME, found.get("Labels"))
+    else:
+        engine.docker("volume", "create", "--label", LABEL, VOLUME)
+
+
+def _require_ours(kind: str, name: str, labels: dict[str, str] | None) -> None:
+    if "=".join(("lab", (labels or {}).get("lab", ""))) != LABEL:
+        raise NotOurs(
+            f"the engine has a {kind} {name} that this lab did not make",
+            f"it lacks the label {LABEL}",
+            f"if nobody needs it: docker {kind} rm {name}, then try again",
+        )
 
 
 def _push(image: bom.Image, tag: str, local: str) -> None:
@@ -122,7 +160,7 @@ def _status(path: str) -> int:
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
-    except OSError:
+    except (OSError, http.client.HTTPException):  # the latter: no web server at all
         return 0
 
 

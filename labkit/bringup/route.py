@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import threading
 import urllib.error
@@ -65,7 +66,7 @@ def _unreachable(probes: dict[str, str]) -> list[str]:
             answer.close()
             if answer.code in (401, 404):  # a registry answers 401 to whoever has no token yet
                 answered.add(name)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return
         else:
             answered.add(name)

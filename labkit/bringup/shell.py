@@ -18,11 +18,18 @@ _running: set[subprocess.Popen] = set()
 _lock = threading.Lock()
 
 
+_stopping = threading.Event()
+
+
 @functools.cache
 def _tied() -> tuple[str, ...]:
     # A killed `up` must not leave a `kind create` behind that cleans up into the next one.
-    tied = shutil.which("setpriv")
-    return (tied, "--pdeathsig", "TERM", "--") if tied else ()
+    words = ("setpriv", "--pdeathsig", "TERM", "--")
+    try:  # not every setpriv knows the option
+        subprocess.run([*words, "true"], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return words
 
 
 def run(
@@ -33,12 +40,16 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     check: bool = True,
+    cleanup: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """The finished command; its output as text, or in `log` when one is given.
 
     `env` is added to the environment. Raises CommandFailed (BuildFailed, which names
-    its log, when there is one), TimedOut after `timeout_s` seconds, ToolMissing.
+    its log, when there is one), TimedOut after `timeout_s` seconds, ToolMissing. After
+    `end_all()` only a `cleanup` still runs.
     """
+    if not cleanup:
+        go_on()
     words = [str(word) for word in command]
     data = stdin.encode() if isinstance(stdin, str) else stdin
     output = _open_log(log, words) if log else subprocess.PIPE
@@ -95,8 +106,20 @@ def last_line(text: str) -> str:
     return lines[-1][:300] if lines else "no output"
 
 
+def go_on() -> None:
+    """Raises CommandFailed when everything is being ended."""
+    if _stopping.is_set():
+        raise CommandFailed("not begun", "everything is being ended", "./lab up goes on from here")
+
+
+def begin() -> None:
+    """Commands may run again, after `end_all()`."""
+    _stopping.clear()
+
+
 def end_all() -> None:
-    """End every command that is still running (after Ctrl-C)."""
+    """End every command that is still running and let no other begin (after Ctrl-C)."""
+    _stopping.set()
     with _lock:
         processes = list(_running)
     for process in processes:

@@ -29,7 +29,8 @@ def parts(context: str = "") -> list[Part]:
     found = [] if context else _machine_parts()
     lab = kube.Lab(context)
     if not lab.kubeconfig.exists() or (found and not all(part.works for part in found)):
-        return [*found, Part("model mirror", False, "there is no cluster to ask")]
+        unknown = exit_code(found) == 2
+        return [*found, Part("model mirror", None if unknown else False, "nothing to ask")]
     return [*found, _asked("model mirror", lambda: _mirror(lab))]
 
 
@@ -85,9 +86,10 @@ def _cluster() -> tuple[bool, str]:
 
 
 def _mirror(lab: kube.Lab) -> tuple[bool, str]:
-    path, tag = model.parts(model.chosen().removeprefix(f"{mirror.HOST}/"))
-    held = mirror.tags(lab, path)
-    return tag in held, f"{model.chosen()}" if tag in held else f"it lacks {model.chosen()}"
+    full = model.chosen(lab)
+    path, tag = model.parts(full.removeprefix(f"{mirror.HOST}/"))
+    held = tag in mirror.tags(lab, path)
+    return held, full if held else f"it lacks {full}"
 
 
 def exit_code(found: list[Part]) -> int:
@@ -114,7 +116,11 @@ def environment(context: str = "") -> dict[str, str]:
     if not lab.kubeconfig.exists():
         wanted = f" --context {context}" if context else ""
         raise NotUp("there is no lab to point to", f"no {lab.kubeconfig}", f"./lab up{wanted}")
-    return {"KUBECONFIG": str(lab.kubeconfig), "MODEL": model.chosen(), "PATH": str(paths.tools())}
+    return {
+        "KUBECONFIG": str(lab.kubeconfig),
+        "MODEL": model.chosen(lab),
+        "PATH": str(paths.tools()),
+    }
 
 
 def exports(context: str = "") -> str:

@@ -11,6 +11,7 @@ from labkit.bringup import (
     bom,
     cluster,
     debian,
+    down,
     engine,
     golang,
     images,
@@ -24,14 +25,15 @@ from labkit.bringup import (
     route,
     tools,
 )
+from labkit.bringup.preflight import GIB
 from labkit.bringup.progress import Reporter, Task, minutes
-from labkit.errors import CommandFailed, TimedOut, Unsupported
+from labkit.errors import CommandFailed, LabError, TimedOut, Unsupported
 
-GIB = 2**30
 # Free disk needed, measured: see README. The package route's includes Go's caches.
 DISK_COLD = {route.PACKAGES: 14 * GIB, route.REGISTRY: 8 * GIB}
 DISK_WARM = 2 * GIB
 MEMORY = 2 * GIB
+LARGE = ("go:cluster", "go:ollama", "base:", "image:kindest/node", "image:ollama/ollama")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,6 @@ class Options:
     workers: int | None = None  # None: as many as there are, or one
     model: str = model.DEFAULT
     context: str = ""
-    yes: bool = False
 
 
 class Up:
@@ -50,12 +51,15 @@ class Up:
         self.options, self.reporter, self.confirm = options, reporter, confirm
         self.rows: list[tuple[str, str, str]] = []
         self.made = False  # this run made the cluster
+        self.workers = options.workers
 
     @contextmanager
     def part(self, name: str) -> Iterator[Task]:
         with self.reporter.task(name) as task:
             yield task
-        self.rows.append((name, task.note_text or "done", minutes(self.reporter.seconds[name])))
+        took = minutes(self.reporter.seconds[name])
+        self.rows = [row for row in self.rows if row[0] != name]  # a second try replaces the first
+        self.rows.append((name, task.note_text or "done", took))
 
     def run(self) -> model.Answer:
         """Bring the lab up; the answer that proves it."""
@@ -71,15 +75,23 @@ class Up:
         try:
             answer = self._inside(lab)
         except (TimedOut, CommandFailed) as error:
-            if self.options.context or self.made:
-                raise
-            self.reporter.say(f"The cluster was there and did not work: {error.happened}.")
-            self.reporter.say("Replacing it.")
-            cluster.delete()
-            self._cluster()
-            answer = self._inside(lab)
+            answer = self._again(lab, error)
         self._show(answer)
         return answer
+
+    def _again(self, lab: kube.Lab, error: LabError) -> model.Answer:
+        """A second try in a cluster that was there; after that in a new one."""
+        # another model may fail for reasons of its own, and that is worth no cluster
+        if self.options.context or self.made or self.options.model != model.DEFAULT:
+            raise error
+        self.reporter.say(f"Once more, because {error.happened} ({error.saw}).")
+        try:
+            return self._inside(lab)
+        except (TimedOut, CommandFailed) as second:
+            self.reporter.say(f"Replacing the cluster: {second.happened} ({second.saw}).")
+            cluster.delete()
+            self._cluster()
+            return self._inside(lab)
 
     def _inside(self, lab: kube.Lab) -> model.Answer:
         """Everything in Kubernetes: mirror, model, the answer."""
@@ -96,7 +108,9 @@ class Up:
 
     def _machine(self) -> None:
         """Everything below Kubernetes: engine, tools, images, registry, cluster."""
-        preflight.memory(MEMORY)
+        if not cluster.running():  # a running lab needs no second helping
+            preflight.memory(MEMORY)
+        preflight.disk(paths.cache(), DISK_WARM)
         with self.part("container engine") as task:
             task.note(f"Docker {engine.ensure(self.reporter, self.confirm)}")
         chosen = route.choose(self.options.route)
@@ -112,8 +126,8 @@ class Up:
         route.remember(chosen)
 
     def _cluster(self) -> None:
+        workers = self.workers = self.workers or max(1, len(cluster.nodes()) - 1)
         with self.part("cluster") as task:
-            workers = self.options.workers or max(1, len(cluster.nodes()) - 1)
             self.made = cluster.ensure(workers, task)
             registry.connect()
             what = "made" if self.made else "here already"
@@ -122,7 +136,9 @@ class Up:
     def _materials(self, chosen: str, task: Task) -> None:
         work = [*images.jobs(chosen, self.reporter), *tools.jobs(chosen, self.reporter)]
         missing = [job for job in work if not job.name.startswith("tool:")]
-        needed = DISK_COLD[chosen] if missing else DISK_WARM
+        needed = DISK_WARM
+        if any(job.name.startswith(LARGE) for job in missing):
+            needed = max(needed, DISK_COLD[chosen] - down.size(paths.cache()))
         preflight.disk(paths.cache(), needed)
         engine.require_disk(needed)
         if missing and chosen == route.PACKAGES:

@@ -53,7 +53,8 @@ def shell(lab: Run) -> Run:
     def in_shell(
         lines: str, *, code: int | None = 0, timeout_s: float = 120, terminal: bool = False
     ):
-        script = f'eval "$({ROOT}/lab env)"\n{lines}'
+        # in two steps: without exports kubectl would act on the user's own cluster
+        script = f'exports=$({ROOT}/lab env)\neval "$exports"\n{lines}'
         command = ["bash", "-e", "-o", "pipefail", "-c", script]
         if terminal:  # a real one of 80 columns, as `kubectl run -it` wants
             inside = f"stty columns 80 rows 24; {shlex.join(command)}"

@@ -1,11 +1,13 @@
 """Faults on the real engine: a build killed in the middle, a port that is taken."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
@@ -14,6 +16,7 @@ from labkit.bringup import bom, engine, images, paths, registry
 from labkit.bringup.progress import Reporter
 from labkit.errors import PortTaken
 
+PARTS = ("tools and images", "image registry", "cluster", "model mirror", "model", "answer")
 TINY = bom.Image("lab/test-tiny", ("latest",), "tiny", "bookworm")
 
 
@@ -75,7 +78,9 @@ def test_a_taken_port_is_named_and_another_can_be_chosen(lab, monkeypatch):
 def test_an_up_killed_in_the_middle_of_each_part_in_turn_is_finished_by_the_next(lab):
     """SIGKILL to the whole `up` just after each part began, from a lab that is down."""
     assert lab("down").returncode == 0
-    for part in ("tools and images", "image registry", "cluster", "model mirror", "model"):
+    engine.docker("rmi", "nixery.dev/hey:latest")  # so that there is something to build
+    shutil.rmtree(paths.state("pushed"))  # and to push
+    for part in PARTS:
         _kill_up_in(part)
     done = lab("up")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -84,10 +89,12 @@ def test_an_up_killed_in_the_middle_of_each_part_in_turn_is_finished_by_the_next
 
 def _kill_up_in(part: str) -> None:
     command = [sys.executable, "-u", "-P", "-m", "labkit", "up"]
+    beginning = (f"{part} ...", f"{part} of about ")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        begun = any(
-            line.startswith(part) and line.rstrip().endswith("...") for line in process.stdout
-        )
+        deadline = threading.Timer(180, process.kill)
+        deadline.start()
+        begun = any(line.startswith(beginning) for line in process.stdout)
         assert begun, f"up never came to {part}"
-        time.sleep(0.5)
+        time.sleep(0.3)
         process.kill()
+        deadline.cancel()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.bringup import cluster, engine, images, paths, registry
+from labkit.bringup import bom, cluster, engine, images, paths, registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = "lab-test-public"
@@ -56,7 +56,6 @@ def test_status_says_that_the_lab_is_up(lab):
     done = lab("status", "-o", "json")
     assert done.returncode == 0, done.stdout
     assert json.loads(done.stdout)["up"] is True
-    assert "not pinned" not in json.loads(done.stdout)["parts"][0]["saw"]
 
 
 def test_the_users_own_kubeconfig_is_never_written(lab, tmp_path):
@@ -119,7 +118,9 @@ def public(lab):
 
 def test_the_registry_route_pulls_every_image_and_ends_in_the_same_lab(lab, public, tmp_path):
     assert lab("down").returncode == 0
-    # the tools that fit, as a learner has them on PATH; the state of a lab that never was here
+    for image in bom.load().images:
+        docker("rmi", "-f", *(f"{image.name}:{tag}" for tag in image.tags))
+    # the tools that fit, as a learner has them on PATH
     tools = ":".join(
         {str(paths.tools().joinpath(t).resolve().parent) for t in ("kind", "kubectl", "hey")}
     )

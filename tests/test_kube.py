@@ -1,0 +1,51 @@
+"""The guard around namespaces: by name and label, nothing else is ever touched."""
+
+import json
+
+import pytest
+
+from labkit.bringup import kube
+from labkit.errors import NamespaceNotOurs
+
+OURS = {"app.kubernetes.io/managed-by": "labkit"}
+
+
+@pytest.fixture
+def cluster_with(monkeypatch):
+    """A cluster that has these namespaces, and records the other commands."""
+
+    def has(**labels: dict[str, str]) -> list[tuple[str, ...]]:
+        asked: list[tuple[str, ...]] = []
+        items = [
+            {"metadata": {"name": n.replace("_", "-"), "labels": v}} for n, v in labels.items()
+        ]
+
+        def kubectl(self, *words, **_):
+            if words[0] == "get":
+                return json.dumps({"items": [i for i in items if i["metadata"]["name"] in words]})
+            asked.append(words)
+            return ""
+
+        monkeypatch.setattr(kube.Lab, "kubectl", kubectl)
+        return asked
+
+    return has
+
+
+def test_a_namespace_of_our_name_without_our_label_stops_us(cluster_with):
+    cluster_with(lab={}, lab_system=OURS)
+    with pytest.raises(NamespaceNotOurs, match="namespace lab is there"):
+        kube.guard(kube.Lab("x"))
+    cluster_with(lab=OURS, lab_system=OURS)
+    kube.guard(kube.Lab("x"))
+
+
+def test_down_removes_our_two_by_name_even_if_others_carry_the_label(cluster_with):
+    asked = cluster_with(lab=OURS, lab_system={}, other=OURS)
+    assert kube.remove_namespaces(kube.Lab("x")) == ["lab"]
+    assert [words[:3] for words in asked] == [("delete", "namespace", "lab")]
+
+
+def test_contexts_with_similar_names_have_kubeconfigs_of_their_own():
+    names = ["a/b", "a-b", "a:b", "arn:aws:eks/x"]
+    assert len({kube.Lab(name).kubeconfig for name in names}) == len(names)
