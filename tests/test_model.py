@@ -169,7 +169,7 @@ def test_varied_questions_stay_short_and_are_not_empty(words):
             assert len(varied) < 200
 
 
-def test_nonsense_is_no_longer_than_the_template_lets_through():
+def test_nonsense_is_never_longer_than_its_limit():
     random = Random(0)
     assert max(len(nonsense(random).encode()) for _ in range(2000)) <= LONGEST < 100
 
@@ -299,12 +299,12 @@ def test_the_committed_model_was_made_from_these_texts(tokenizer):
     assert known[: len(tokenizer.vocabulary)] == tokenizer.vocabulary
 
 
-def test_the_modelfile_replaces_what_is_longer_than_the_training_and_names_the_limits():
+def test_the_modelfile_replaces_what_is_longer_than_the_wordings_and_names_the_limits():
     modelfile = (FOLDER / "Modelfile").read_text(encoding="ascii")
-    assert "gt (len $question) 100 }}(a very long question)" in modelfile
+    assert "gt (len $question) 72 }}(a very long question)" in modelfile
     assert "PARAMETER num_thread 1\n" in modelfile
-    assert modelfile.count("tiny") >= 3
-    assert modelfile.count("nows only this workshop") >= 3
+    assert modelfile.count("tiny") >= 2
+    assert modelfile.count("nows only this workshop") >= 2
 
 
 # evaluation

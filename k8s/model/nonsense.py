@@ -63,7 +63,7 @@ ALPHABETS = [
     (0xC0, 0xFF), (0x391, 0x3C9), (0x410, 0x44F), (0x5D0, 0x5EA), (0x627, 0x64A), (0x905, 0x939),
     (0x3041, 0x30F6), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3), (0x1F300, 0x1F64F),
 ]  # fmt: skip
-LONGEST = 98  # bytes; the Modelfile's TEMPLATE replaces whatever is longer than 100
+LONGEST = 98  # bytes; the Modelfile's TEMPLATE lets 72 through
 
 
 def nonsense(random: Random) -> str:

@@ -8,6 +8,15 @@ ODD_PROMPTS = {
     "3000 x": "x" * 3000,
     "60 a": "a" * 60,
     "99 z": "z" * 99,
+    # as long as the Modelfile's TEMPLATE lets through
+    "72 z": "z" * 72,
+    "72 a": "a" * 72,
+    "72 q": "q" * 72,
+    "36 ha": "ha" * 36,
+    "18 pod": "pod " * 18,
+    # shorter ones that failed too
+    "20 ha": "ha" * 20,
+    "12 pod": "pod " * 12,
     "101 b": "b" * 101,
     "pod 200 times": "pod " * 200,
     "what is 12 times": "what is " * 12,
