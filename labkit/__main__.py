@@ -151,6 +151,8 @@ def _down(options: argparse.Namespace) -> int:
     with progress.Reporter() as reporter, lock.held(reporter):
         if not options.purge:
             down.down(reporter, options.context)
+            if not options.context:
+                down.say_what_stays(reporter)
             return 0
         return 0 if down.purge(reporter, _confirm(reporter, options.yes, default=False)) else NO
 

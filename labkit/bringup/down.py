@@ -46,6 +46,9 @@ def down(reporter: Reporter, context: str = "") -> None:
     with reporter.task("remove the image registry") as task:
         registry.remove()
         task.note("done, its images stay")
+
+
+def say_what_stays(reporter: Reporter) -> None:
     pid = engine.started_by_lab()
     stays = f"The container engine (process {pid}) and all" if pid else "All"
     reporter.say(f"{stays} caches stay: ./lab up is quick. ./lab down --purge frees them.")
@@ -69,6 +72,9 @@ def purge(reporter: Reporter, confirm: Callable[[str], bool]) -> bool:
         with reporter.task("remove the images"):
             for name in held:
                 engine.docker("rmi", "-f", name, check=False)
+            # what newer builds of the lab took the names from
+            label = f"label={images.INPUTS}"
+            engine.docker("image", "prune", "--force", "--filter", label, timeout_s=600)
     if engine.started_by_lab():
         with reporter.task("container engine: stop"):
             engine.stop()
