@@ -12,6 +12,7 @@ from pathlib import Path
 
 from labkit.bringup import paths
 
+INPUTS = "lab.inputs"  # label of a built image: a hash of all that it was made from
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 

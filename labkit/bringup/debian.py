@@ -10,7 +10,6 @@ from labkit.bringup import bom, engine, paths, shell
 from labkit.bringup.engine import apt_install
 from labkit.errors import Unsupported
 
-LABEL = "lab.inputs"
 SUITES = ("bookworm", "trixie")
 BOOTSTRAP_S = 900
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
@@ -33,7 +32,7 @@ def inputs(suite: str) -> str:
 
 def made(suite: str) -> bool:
     found = engine.inspect("image", reference(suite)).get(reference(suite), {})
-    return (found.get("Config", {}).get("Labels") or {}).get(LABEL) == inputs(suite)
+    return (found.get("Config", {}).get("Labels") or {}).get(bom.INPUTS) == inputs(suite)
 
 
 def require() -> None:
@@ -55,6 +54,6 @@ def make(suite: str) -> None:
     with paths.temporary("debian") as folder:
         tar = Path(folder, "base.tar")
         shell.run("mmdebstrap", *OPTIONS, suite, tar, log=log, timeout_s=BOOTSTRAP_S)
-        label = f"LABEL {LABEL}={inputs(suite)}"
+        label = f"LABEL {bom.INPUTS}={inputs(suite)}"
         words = ("docker", "import", "--change", label, "--change", 'CMD ["bash"]')
         shell.run(*words, tar, reference(suite), log=log, timeout_s=300)

@@ -73,7 +73,7 @@ def purge(reporter: Reporter, confirm: Callable[[str], bool]) -> bool:
             for name in held:
                 engine.docker("rmi", "-f", name, check=False)
             # what newer builds of the lab took the names from
-            label = f"label={images.INPUTS}"
+            label = f"label={bom.INPUTS}"
             engine.docker("image", "prune", "--force", "--filter", label, timeout_s=600)
     if engine.started_by_lab():
         with reporter.task("container engine: stop"):
@@ -112,6 +112,6 @@ def _images() -> dict[str, dict]:
         name: row
         for name, row in found.items()
         if name.startswith("lab/")
-        or images.INPUTS in (row["Config"].get("Labels") or {})
+        or bom.INPUTS in (row["Config"].get("Labels") or {})
         or pulled.get(name, {}).get("had") is False
     }

@@ -20,7 +20,6 @@ from labkit.bringup.progress import Reporter
 from labkit.bringup.route import PACKAGES, image_source
 from labkit.errors import BuildFailed, DownloadFailed
 
-INPUTS = "lab.inputs"
 STAND_IN = "lab.stand-in"
 BUILD_S = 1200
 PULL_S = 3600
@@ -73,17 +72,18 @@ def state(image: bom.Image, route: str, found: dict | None) -> State:
     labels = (found or {}).get("Config", {}).get("Labels") or {}
     return State(
         image.reference,
-        f"k8s/images/{image.folder}" if route == PACKAGES else _source(image),
+        _recipe(image) if route == PACKAGES else _source(image),
         found is not None and _current(image, route, found),
         labels.get(STAND_IN, ""),
-        route == PACKAGES or bool(image.digest and not image_source()),
+        # in the package route Debian's packages are those of the day
+        bool(route != PACKAGES and image.digest and not image_source()),
         (found or {}).get("Size", 0),
     )
 
 
 def _current(image: bom.Image, route: str, found: dict) -> bool:
     if route == PACKAGES:
-        return ((found["Config"].get("Labels") or {}).get(INPUTS)) == inputs(image)
+        return ((found["Config"].get("Labels") or {}).get(bom.INPUTS)) == inputs(image)
     return paths.read_json(pulled_record(image)).get("id") == found["Id"]
 
 
@@ -178,6 +178,11 @@ def _build_jobs(missing: list[bom.Image], reporter: Reporter) -> list[Job]:
     return list(every.values())
 
 
+def _recipe(image: bom.Image) -> str:
+    folder = "k8s/cluster/node" if image.folder == "node" else f"k8s/images/{image.folder}"
+    return f"{folder} on Debian {image.base or node.BASE}"
+
+
 def _dockerfile_folder(image: bom.Image) -> Path:
     return paths.k8s("images", image.folder)
 
@@ -199,7 +204,7 @@ def build(image: bom.Image) -> None:
         for name in image.binaries:
             link_or_copy(golang.binary(name), context / "bin" / name)
         words = [*engine.BUILD, *engine.proxies("--build-arg")]
-        words += ["--label", f"{INPUTS}={inputs(image)}"]
+        words += ["--label", f"{bom.INPUTS}={inputs(image)}"]
         if image.base:
             words += ["--build-arg", f"BASE={debian.reference(image.base)}"]
         if len(image.binaries) == 1:

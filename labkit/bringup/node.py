@@ -53,7 +53,7 @@ def _fill(image: bom.Image, inputs: str, log: Path) -> None:
         shell.run("docker", "exec", FILLER, "sh", "-c", stop, log=log, timeout_s=30)
         entrypoint = engine.inspect("image", EMPTY)[EMPTY]["Config"]["Entrypoint"]
         changes = [f"ENTRYPOINT {json.dumps(entrypoint)}", "CMD []"]
-        changes.append(f"LABEL {images.INPUTS}={inputs}")
+        changes.append(f"LABEL {bom.INPUTS}={inputs}")
         commit = [w for change in changes for w in ("--change", change)]
         shell.run("docker", "commit", *commit, FILLER, image.reference, log=log, timeout_s=600)
     finally:

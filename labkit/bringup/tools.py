@@ -88,8 +88,9 @@ def fits(tool: bom.Tool, program: Path) -> bool:
 
 def on_path(tool: bom.Tool) -> Path | None:
     """The learner's own installation of this very version, if there is one."""
-    own = str(paths.tools())
-    others = os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if p != own)
+    own = paths.tools().resolve()
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    others = os.pathsep.join(folder for folder in folders if Path(folder).resolve() != own)
     found = shutil.which(tool.name, path=others)
     return Path(found) if found and fits(tool, Path(found)) else None
 

@@ -52,7 +52,7 @@ def test_an_image_killed_in_the_middle_is_not_there_and_is_built_the_next_time(l
     tiny(0)
     images.build(TINY)
     labels = engine.inspect("image", TINY.reference)[TINY.reference]["Config"]["Labels"]
-    assert labels[images.INPUTS] == images.inputs(TINY)
+    assert labels[bom.INPUTS] == images.inputs(TINY)
 
 
 def test_a_changed_dockerfile_makes_another_image(lab, tiny):
