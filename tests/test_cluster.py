@@ -80,13 +80,23 @@ def test_a_cluster_made_by_somebody_else_is_never_deleted(containers, monkeypatc
         cluster.delete()
 
 
-def test_what_a_killed_up_left_half_made_is_ours(containers, monkeypatch):
+def test_what_a_killed_up_left_half_made_is_ours_and_removed_until_nothing_comes_back(
+    containers, monkeypatch
+):
     called: list[tuple[str, ...]] = []
-    monkeypatch.setattr(cluster, "_kind", lambda *words: called.append(words))
+
+    def kind(*words: str) -> None:
+        called.append(words)
+        containers.clear()
+        if len(called) == 1:  # a client of the killed one was still at it
+            containers["lab-worker"] = "late"
+
+    monkeypatch.setattr(cluster, "_kind", kind)
     containers |= {"lab-control-plane": "some"}
     paths.write_json(paths.state("cluster.json"), {"whole": False})
     cluster.delete()
-    assert called == [("delete", "cluster", "--name", "lab")]
+    assert called == [("delete", "cluster", "--name", "lab")] * 2
+    assert not containers
 
 
 def test_nodes_whose_addresses_nobody_recorded_are_not_started_again():

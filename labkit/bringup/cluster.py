@@ -19,6 +19,7 @@ LAB = kube.Lab()
 CREATE_S = 300
 READY_S = 120
 REVIVE_S = 60
+REMOVE_S = 60
 PASSING_S = 30
 STOPPED = "its nodes were stopped"
 MOVED = "its nodes came back with other addresses"
@@ -57,9 +58,31 @@ def delete() -> None:
     """Remove the cluster, if it is ours."""
     if nodes():
         _require_ours()
-        _kind("delete", "cluster", "--name", NAME)
+        _remove_nodes()
     _record().unlink(missing_ok=True)
     LAB.kubeconfig.unlink(missing_ok=True)
+
+
+def _remove_nodes() -> None:
+    """Delete until nothing comes back.
+
+    When an `up` is killed while kind makes the nodes, the engine's clients that kind had
+    started go on, and a container appears after it was deleted.
+    """
+    whole = paths.read_json(_record()).get("whole")
+    deadline = time.monotonic() + REMOVE_S
+    while True:
+        _kind("delete", "cluster", "--name", NAME)
+        if not whole:
+            time.sleep(1)
+        if not nodes():
+            return
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                f"the nodes of cluster {NAME} came back for {REMOVE_S} s",
+                ", ".join(nodes()),
+                "./lab logs kind, then ./lab up again",
+            )
 
 
 def trouble() -> str:
@@ -218,8 +241,7 @@ def _create(workers: int, task: Task) -> None:
     except BuildFailed as error:
         if "already exist" not in error.saw:
             raise
-        # an `up` that was killed a moment ago: the engine went on making its nodes
-        _kind("delete", "cluster", "--name", NAME)
+        _remove_nodes()  # an `up` that was killed a moment ago, see there
         _kind(*create)
     LAB.kubeconfig.chmod(0o600)
     LAB.kubectl("config", "set-context", "--current", "--namespace", kube.LEARNER)
