@@ -30,7 +30,7 @@ from labkit.bringup.progress import Reporter, Task, minutes
 from labkit.errors import CommandFailed, LabError, TimedOut, Unsupported
 
 # Free disk needed, measured: see README. The package route's includes Go's caches.
-DISK_COLD = {route.PACKAGES: 14 * GIB, route.REGISTRY: 8 * GIB}
+DISK_COLD = {route.PACKAGES: 16 * GIB, route.REGISTRY: 8 * GIB}
 DISK_WARM = 2 * GIB
 MEMORY = 2 * GIB
 LARGE = ("go:cluster", "go:ollama", "base:", "image:kindest/node", "image:ollama/ollama")
