@@ -143,7 +143,6 @@ class Up:
         engine.require_disk(needed)
         if missing and chosen == route.PACKAGES:
             golang.require()
-            preflight.vector_flags()
             debian.require()
             task.note(f"{len(missing)} things to build")
         jobs.run(work)
