@@ -23,6 +23,21 @@
     ├── ModelUnavailable      the model cannot be had here
     ├── NotUp                 the lab is not up, and the command needs it
     ├── LogMissing            there is no log of that name
+    ├── JupyterFailed         JupyterLab did not start
+    ├── NotStarted            lab.start() has not been called in this kernel
+    ├── UnknownResource       the API server knows no such kind of object
+    ├── NotFound              the API server has no such object
+    ├── AlreadyExists         an object of that name is there already
+    ├── Refused               the API server said no: quota, admission, rights, a wrong field
+    ├── ApiSilent             the API server does not answer
+    ├── PodFailed             it will not become ready by itself; `reason` says why
+    ├── Gone                  it was deleted while we waited for it
+    ├── Unreachable           a Service, a Pod or an Ollama does not answer
+    ├── OllamaSaid            Ollama's own error; `status` is the HTTP status, 200 inside a stream
+    │   ├── ModelMissing      that Ollama does not have the model
+    │   └── StreamCut         the answer ended before it was whole
+    ├── UnknownStep           no step has that name
+    ├── CheckFailed           the check of a step says: not yet
     └── TimedOut              not ready within the time given
 
 `exit_code` is what `./lab` ends with: 1 is a clear no, 2 means it could not tell.
@@ -158,6 +173,84 @@ class NotUp(LabError):
 
 class LogMissing(LabError):
     """There is no log of that name."""
+
+
+class JupyterFailed(LabError):
+    """JupyterLab did not start."""
+
+
+class NotStarted(LabError):
+    """lab.start() has not been called in this kernel."""
+
+
+class UnknownResource(LabError):
+    """The API server knows no such kind of object."""
+
+
+class NotFound(LabError):
+    """The API server has no such object."""
+
+
+class AlreadyExists(LabError):
+    """An object of that name is there already."""
+
+
+class Refused(LabError):
+    """The API server said no: quota, admission, rights, a wrong field."""
+
+
+class ApiSilent(LabError):
+    """The API server does not answer."""
+
+    exit_code = 2
+
+
+class PodFailed(LabError):
+    """It will not become ready by itself; `reason` is Kubernetes' own word for why.
+
+    >>> PodFailed("pod/x will not be ready", "no such image", "…", reason="ImagePullBackOff").reason
+    'ImagePullBackOff'
+    """
+
+    def __init__(self, happened: str, saw: str, hint: str, *, reason: str) -> None:
+        super().__init__(happened, saw, hint)
+        self.reason = reason
+
+
+class Gone(LabError):
+    """It was deleted while we waited for it."""
+
+
+class Unreachable(LabError):
+    """A Service, a Pod or an Ollama does not answer."""
+
+
+class OllamaSaid(LabError):
+    """Ollama's own error; `status` is the HTTP status, 200 inside a stream.
+
+    >>> OllamaSaid("pull failed", "file does not exist", "ollama list", status=200).status
+    200
+    """
+
+    def __init__(self, happened: str, saw: str, hint: str, *, status: int) -> None:
+        super().__init__(happened, saw, hint)
+        self.status = status
+
+
+class ModelMissing(OllamaSaid):
+    """That Ollama does not have the model."""
+
+
+class StreamCut(OllamaSaid):
+    """The answer ended before it was whole."""
+
+
+class UnknownStep(LabError):
+    """No step has that name."""
+
+
+class CheckFailed(LabError):
+    """The check of a step says: not yet."""
 
 
 class TimedOut(LabError):
