@@ -1,0 +1,100 @@
+"""`lab.start()`: chooses the lab and the learner's namespace, and guards both."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+import labkit
+from labkit import display
+from labkit.api import Api
+from labkit.bringup import kube, paths, status
+from labkit.errors import NamespaceNotOurs, NotFound, NotStarted, NotUp
+
+_current: Session | None = None
+
+
+@dataclass(frozen=True)
+class Session(display.Shown):
+    """Where the verbs act: a namespace of the lab's cluster."""
+
+    namespace: str
+    context: str  # empty: the kind cluster that the lab made
+    kubeconfig: Path
+
+    @cached_property
+    def api(self) -> Api:
+        return Api(self.kubeconfig)
+
+    def __repr__(self) -> str:
+        cluster = self.context or "the lab's own"
+        return f"cluster: {cluster}, namespace: {self.namespace}, model: {labkit.model}"
+
+
+def start(namespace: str | None = None) -> Session:
+    """Points this kernel at the lab and at your namespace; the first line of a notebook.
+
+    Afterwards `!kubectl`, `!helm` and `%%bash` act there too (KUBECONFIG, PATH and MODEL are
+    set), and a `!command` that fails makes its cell fail. The namespace is `lab`, or
+    $LAB_NAMESPACE; it must carry the lab's label, so nothing else is ever touched.
+
+        lab.start()
+
+    Raises NotUp, NamespaceNotOurs, ApiSilent.
+    """
+    global _current
+    context = os.environ.get("LAB_CONTEXT", "")
+    namespace = namespace or os.environ.get("LAB_NAMESPACE") or kube.LEARNER
+    values = status.environment(context)
+    kubeconfig = _kubeconfig(Path(values.pop("KUBECONFIG")), namespace)
+    session = Session(namespace, context, kubeconfig)
+    _guard(session)
+    _put_first(values.pop("PATH"))
+    os.environ.update(values, KUBECONFIG=str(kubeconfig))
+    display.on_failed_command()
+    _current = session
+    print(session)
+    return session
+
+
+def current() -> Session:
+    """The session of this kernel. Raises NotStarted."""
+    if _current is None:
+        raise NotStarted("the lab is not started in this kernel", "no session", "lab.start()")
+    return _current
+
+
+def _guard(session: Session) -> None:
+    name = session.namespace
+    try:
+        found = session.api.request("GET", f"/api/v1/namespaces/{name}")
+    except NotFound as error:
+        raise NotUp(f"there is no namespace {name}", error.saw, "./lab up in a terminal") from None
+    label, value = kube.LABEL
+    if found["metadata"].get("labels", {}).get(label) != value:
+        raise NamespaceNotOurs(
+            f"namespace {name} does not belong to the lab",
+            f"it lacks the label {label}={value}",
+            "lab.start() without a name takes the lab's own",
+        )
+
+
+def _kubeconfig(whole: Path, namespace: str) -> Path:
+    """The lab's kubeconfig, or a copy of it that has another namespace."""
+    config = yaml.safe_load(whole.read_text())
+    context = next(c for c in config["contexts"] if c["name"] == config["current-context"])
+    if context["context"].get("namespace") == namespace:
+        return whole
+    context["context"]["namespace"] = namespace
+    copy = paths.state("namespaces", namespace, whole.name)
+    paths.write_text(copy, yaml.safe_dump(config), private=True)
+    return copy
+
+
+def _put_first(folder: str) -> None:
+    others = [part for part in os.environ.get("PATH", "").split(os.pathsep) if part != folder]
+    os.environ["PATH"] = os.pathsep.join([folder, *others])
