@@ -31,7 +31,7 @@ _HOMES = {
     "connect": "reach",
     "delete": "verbs",
     "events": "verbs",
-    "exec": "verbs",
+    "exec": "inside",
     "generate": "ollama",
     "get": "verbs",
     "logs": "verbs",

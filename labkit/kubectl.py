@@ -1,0 +1,27 @@
+"""The kubectl line that a verb equals: pure text, quoted for a shell."""
+
+import shlex
+from collections.abc import Iterable
+
+
+def line(*words: str, command: Iterable[str] = (), **flags: object) -> str:
+    """One kubectl line; flags that are None, False or empty are left out.
+
+    >>> line("run", "ollama", image="ollama/ollama", env=["A=1"], rm=False, port=None)
+    'kubectl run ollama --image=ollama/ollama --env=A=1'
+    >>> line("exec", "pod/ollama", command=["ollama", "run", "lab-llama", "vi or emacs?"])
+    "kubectl exec pod/ollama -- ollama run lab-llama 'vi or emacs?'"
+    >>> line("delete", "pod/ollama", ignore_not_found=True)
+    'kubectl delete pod/ollama --ignore-not-found'
+    """
+    said = ["kubectl", *words]
+    for name, value in flags.items():
+        flag = "--" + name.replace("_", "-")
+        if value is True:
+            said.append(flag)
+        elif isinstance(value, list):
+            said += [f"{flag}={one}" for one in value]
+        elif value not in (None, False, ""):
+            said.append(f"{flag}={value}")
+    command = list(command)
+    return shlex.join([*said, *(["--", *command] if command else [])])

@@ -1,0 +1,88 @@
+"""kubectl's words for objects: "pod/ollama", "service/ollama", a bare "ollama" for a Pod."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from labkit.errors import LabError, NotFound, Unreachable
+
+if TYPE_CHECKING:
+    from labkit.api import Resource
+    from labkit.session import Session
+
+
+class Target(NamedTuple):
+    """One object: the word that was used for its kind, its name, and its resource."""
+
+    word: str
+    name: str
+    resource: Resource
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"{self.word}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        return self.resource.path(self.namespace, self.name)
+
+
+def parsed(session: Session, text: str) -> Target:
+    """The object that this text names. Raises UnknownResource, and LabError on a bad name."""
+    word, _, name = text.rpartition("/")
+    word = word or "pod"
+    if not name or "/" in word:
+        raise LabError(f"{text!r} names no object", "a name is missing", 'for example "pod/ollama"')
+    resource = session.api.resource(word)
+    if not resource.namespaced:
+        raise LabError(
+            f"{word}/{name} belongs to the whole cluster",
+            f"{resource.kind} is no part of a namespace, and you act in {session.namespace}",
+            f"kubectl get {word}/{name} in a terminal looks at it",
+        )
+    return Target(word, name, resource, session.namespace)
+
+
+def found(session: Session, target: Target) -> dict:
+    """The object. Raises NotFound in words of the target."""
+    try:
+        return session.api.request("GET", target.path)
+    except NotFound as error:
+        raise NotFound(
+            f"there is no {target} in namespace {target.namespace}",
+            error.saw,
+            f'lab.get("{target.word}") shows what is there',
+        ) from None
+
+
+def pod_of(session: Session, target: Target) -> str:
+    """The Pod that `kubectl exec TARGET` takes: the target, or a ready one of its Pods.
+
+    Raises NotFound, and Unreachable when it has no Pod.
+    """
+    item = found(session, target)
+    if target.resource.kind == "Pod":
+        return target.name
+    selector = item.get("spec", {}).get("selector") or {}
+    labels = selector.get("matchLabels", {} if "matchExpressions" in selector else selector)
+    query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+    path = session.api.resource("pods").path(target.namespace)
+    pods = session.api.request("GET", path, query=query)["items"] if labels else []
+    if not pods:
+        raise Unreachable(
+            f"{target} in namespace {target.namespace} has no Pod",
+            f"no Pod has the labels {query['labelSelector'] or '(it selects none)'}",
+            f'lab.get("pods"), lab.events("{target}")',
+        )
+    return min(pods, key=lambda pod: (not ready(pod), pod["metadata"]["name"]))["metadata"]["name"]
+
+
+def ready(pod: dict) -> bool:
+    """Does the Pod's condition Ready say so, and is it not about to go?
+
+    >>> ready({"metadata": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    True
+    """
+    conditions = pod.get("status", {}).get("conditions", [])
+    stays = "deletionTimestamp" not in pod["metadata"]
+    return stays and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
