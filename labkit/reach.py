@@ -1,0 +1,215 @@
+"""`lab.connect`: how Python outside the cluster talks to a Service or a Pod inside.
+
+Through the API server's proxy path. A port-forward needs a process that somebody has to end,
+and is bound to the one Pod it found at its start; the proxy spreads over a Service's Pods as
+a client in the cluster would see it, streams, and needs nothing but the kubeconfig
+(bench/reach.py measures both). The only file that imports httpx.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from labkit import kubectl, targets
+from labkit.display import echo
+from labkit.errors import LabError, NotFound, OllamaSaid, StreamCut, Unreachable
+from labkit.session import Session, current
+
+if TYPE_CHECKING:
+    import httpx
+
+OLLAMA_PORT = 11434
+CONNECT_S = 5.0
+READ_S = 300.0  # of silence: a large model takes its time to load
+
+
+class Connection:
+    """An HTTP server, by paths: `get`, `post`, and `lines` of JSON as they come.
+
+    Answers are what JSON holds, or text. Raises Unreachable when nobody answers, NotFound
+    when the Service or Pod is not there, OllamaSaid for an error of the server itself.
+    """
+
+    def __init__(self, url: str, name: str, client: httpx.Client) -> None:
+        self.url = url
+        self.name = name
+        self._client = client
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{self.name} at {self.url}"
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(self, path: str, *, timeout_s: float = READ_S) -> Any:
+        """What the server answers to GET."""
+        return self._whole("GET", path, None, timeout_s)
+
+    def post(self, path: str, body: dict, *, timeout_s: float = READ_S) -> Any:
+        """What the server answers to POST of this object as JSON."""
+        return self._whole("POST", path, body, timeout_s)
+
+    def delete(self, path: str, body: dict, *, timeout_s: float = READ_S) -> Any:
+        """What the server answers to DELETE of this object as JSON."""
+        return self._whole("DELETE", path, body, timeout_s)
+
+    def lines(self, path: str, body: dict, *, timeout_s: float = READ_S) -> Iterator[dict]:
+        """The objects of a stream with one JSON object a line, each as it comes.
+
+        An object with "error" in it is an error whatever the status was: OllamaSaid.
+        """
+        with self._answer("POST", path, body, timeout_s) as answer:
+            for line in answer.iter_lines():
+                if not line.strip():
+                    continue
+                try:
+                    found = json.loads(line)
+                except ValueError:
+                    raise StreamCut(
+                        f"{self.name} sent a line that is no JSON",
+                        line[:100],
+                        "ask once more",
+                        status=answer.status_code,
+                    ) from None
+                # a 200 can still carry {"error": …} in the middle of its stream
+                if "error" in found:
+                    raise _said_no(self.name, path, answer.status_code, str(found["error"]))
+                yield found
+
+    def _whole(self, method: str, path: str, body: dict | None, timeout_s: float) -> Any:
+        with self._answer(method, path, body, timeout_s) as answer:
+            text = answer.read().decode(errors="replace")
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: dict | None, timeout_s: float
+    ) -> Iterator[httpx.Response]:
+        import httpx
+
+        limit = httpx.Timeout(timeout_s, connect=CONNECT_S)
+        url = self.url + path
+        try:
+            with self._client.stream(method, url, json=body, timeout=limit) as answer:
+                if answer.is_error:
+                    raise self._no(path, answer.status_code, answer.read())
+                yield answer
+        except httpx.TimeoutException:
+            raise Unreachable(
+                f"{self.name} did not answer for {timeout_s:g} s",
+                f"{method} {path}",
+                self._look(),
+            ) from None
+        except httpx.RemoteProtocolError as error:
+            raise StreamCut(
+                f"{self.name} ended its answer in the middle",
+                str(error),
+                f"ask once more; {self._look()}",
+                status=200,
+            ) from None
+        except (httpx.HTTPError, OSError) as error:
+            raise Unreachable(f"{self.name} does not answer", str(error), self._look()) from None
+
+    def _no(self, path: str, code: int, data: bytes) -> LabError:
+        try:
+            found = json.loads(data)
+        except ValueError:
+            found = {"error": data.decode(errors="replace").strip() or f"HTTP {code}"}
+        if not isinstance(found, dict) or found.get("kind") != "Status":
+            said = found.get("error", found) if isinstance(found, dict) else found
+            return _said_no(self.name, path, code, str(said))
+        # the API server's own word: it could not even reach the server
+        if code == 404:
+            return NotFound(
+                f"there is no {self.name}", found["message"], 'lab.get("pods,services")'
+            )
+        return Unreachable(f"{self.name} does not answer", found["message"], self._look())
+
+    def _look(self) -> str:
+        kind, _, name = self.name.partition("/")
+        if kind in ("service", "svc"):
+            return f'lab.get("endpointslices"), and the port in lab.get("service/{name}")'
+        return f'lab.get("{self.name}"), lab.logs("{self.name}")' if name else "./lab status"
+
+
+def connect(target: str, *, port: int | None = None) -> Connection:
+    """A connection from here to a Service or a Pod; of a Deployment, to a ready Pod.
+
+        with lab.connect("service/ollama") as ollama:
+            ollama.get("/api/version")
+
+    Equals `kubectl get --raw …/services/ollama:11434/proxy/`. `port` is the Service's, by
+    itself its first; a Pod's is 11434, Ollama's. Raises NotFound; Unreachable when asked.
+    """
+    session = current()
+    connection = opened(session, target, port=port)
+    path = connection.url.removeprefix(session.api.host)
+    echo(kubectl.line("get", raw=f"{path}/"))
+    return connection
+
+
+def opened(session: Session, target: str, *, port: int | None = None) -> Connection:
+    """The same without a word about it."""
+    one = targets.parsed(session, target)
+    if one.resource.kind == "Service":
+        ports = targets.found(session, one)["spec"].get("ports", [])
+        port = port or (ports[0]["port"] if ports else OLLAMA_PORT)
+        path = f"{one.path}:{port}/proxy"
+    else:
+        pod = targets.pod_of(session, one)
+        path = session.api.resource("pods").path(session.namespace, pod)
+        path = f"{path}:{port or OLLAMA_PORT}/proxy"
+    return Connection(session.api.host + path, str(one), _client(session))
+
+
+def local(url: str) -> Connection:
+    """A connection to an Ollama on this machine."""
+    import httpx
+
+    url = (url if "://" in url else f"http://{url}").rstrip("/")
+    # the user's proxy settings are for the world outside
+    return Connection(url, "the local Ollama", httpx.Client(trust_env=False))
+
+
+def _client(session: Session) -> httpx.Client:
+    import httpx
+
+    known = session.api.configuration
+    context: ssl.SSLContext | bool = False
+    if known.verify_ssl:
+        context = ssl.create_default_context(cafile=known.ssl_ca_cert)
+        if known.cert_file:
+            context.load_cert_chain(known.cert_file, known.key_file)
+    return httpx.Client(verify=context, headers=session.api.headers(), trust_env=False)
+
+
+def _said_no(name: str, path: str, code: int, said: str) -> OllamaSaid:
+    from labkit.errors import ModelMissing
+
+    # in both words that Ollama has for it; "file does not exist" is a registry's no to a pull
+    if "not found" in said and "model" in said and not path.endswith("/pull"):
+        return ModelMissing(
+            f"{name} does not have the model", said, "lab.pull() it there", status=code
+        )
+    hints = {
+        503: "its queue is full: ask again later, or with fewer clients",
+        405: "this path wants another method",
+    }
+    if path.endswith("/pull"):
+        hint = "is the name spelt right? lab.model has the lab's own"
+    else:
+        hint = hints.get(code, "mend what the second line names")
+    return OllamaSaid(f"{name} said no (HTTP {code})", said, hint, status=code)
