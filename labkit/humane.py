@@ -22,6 +22,15 @@ def size(count: float) -> str:
     return f"{value:.1f} {unit}"
 
 
+def moment_of(text: str) -> datetime.datetime:
+    """A moment as Go writes it: RFC 3339, down to nanoseconds.
+
+    >>> moment_of("2026-01-01T11:58:00.123456789Z").microsecond
+    123456
+    """
+    return datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+
+
 def since(moment: str, now: datetime.datetime | None = None) -> str:
     """How long ago, or how far ahead, a moment of RFC 3339 is.
 
@@ -31,10 +40,8 @@ def since(moment: str, now: datetime.datetime | None = None) -> str:
     >>> since("2026-01-01T12:04:59.9Z", noon), since("2318-01-01T00:00:00Z", noon)
     ('4 minutes from now', 'Forever')
     """
-    # Go writes nanoseconds, which fromisoformat of Python 3.11 does not take whole
-    text = re.sub(r"(\.\d{6})\d+", r"\1", moment.replace("Z", "+00:00"))
     now = now or datetime.datetime.now(datetime.UTC)
-    ahead_s = (datetime.datetime.fromisoformat(text) - now).total_seconds()
+    ahead_s = (moment_of(moment) - now).total_seconds()
     if ahead_s > 20 * 365 * 86400:
         return "Forever"
     return f"{_span(abs(ahead_s))} {'ago' if ahead_s < 0 else 'from now'}"

@@ -15,6 +15,7 @@ from labkit.bringup import (
     images,
     kube,
     node,
+    ollama,
     paths,
     registry,
 )
@@ -40,6 +41,9 @@ def down(reporter: Reporter, context: str = "") -> None:
         return
     for name in (golang.BUILDER, node.FILLER):  # left by a killed build
         engine.docker("rm", "-f", name, check=False)
+    with reporter.task("remove the local Ollama") as task:
+        ollama.remove()
+        task.note("done, its models stay")
     with reporter.task("remove the cluster") as task:
         task.note("done" if cluster.nodes() else "there was none")
         cluster.delete()

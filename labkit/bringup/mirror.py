@@ -10,7 +10,8 @@ from labkit.bringup import bom, kube, paths
 from labkit.bringup.progress import Task
 from labkit.errors import CommandFailed, TimedOut
 
-HOST = "models.lab-system:5001"
+HOST_NAME = "models.lab-system"
+HOST = f"{HOST_NAME}:5001"
 READY_S = 180
 NAMESPACE = ("--namespace", kube.SYSTEM)
 

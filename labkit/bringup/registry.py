@@ -63,7 +63,7 @@ def running() -> bool:
 def _start() -> None:
     remove()
     _make_volume()
-    if _taken(port()):
+    if taken(port()):
         raise PortTaken(
             f"the image registry needs port {port()} on 127.0.0.1",
             "another program listens there",
@@ -101,7 +101,7 @@ def remove() -> None:
     """Stop it; what it holds stays in its volume. Raises NotOurs for another's container."""
     found = engine.inspect("container", NAME).get(NAME)
     if found:
-        _require_ours("container", NAME, found["Config"].get("Labels"))
+        require_ours("container", NAME, found["Config"].get("Labels"))
         engine.docker("rm", "-f", NAME)
 
 
@@ -109,19 +109,20 @@ def purge() -> None:
     """Remove the volume with all that it holds, if it is the lab's."""
     found = engine.inspect("volume", VOLUME).get(VOLUME)
     if found:
-        _require_ours("volume", VOLUME, found.get("Labels"))
+        require_ours("volume", VOLUME, found.get("Labels"))
         engine.docker("volume", "rm", VOLUME)
 
 
 def _make_volume() -> None:
     found = engine.inspect("volume", VOLUME).get(VOLUME)
     if found:
-        _require_ours("volume", VOLUME, found.get("Labels"))
+        require_ours("volume", VOLUME, found.get("Labels"))
     else:
         engine.docker("volume", "create", "--label", LABEL, VOLUME)
 
 
-def _require_ours(kind: str, name: str, labels: dict[str, str] | None) -> None:
+def require_ours(kind: str, name: str, labels: dict[str, str] | None) -> None:
+    """Raises NotOurs for a container or volume without the lab's label."""
     if "=".join(("lab", (labels or {}).get("lab", ""))) != LABEL:
         raise NotOurs(
             f"the engine has a {kind} {name} that this lab did not make",
@@ -164,7 +165,8 @@ def _status(path: str) -> int:
         return 0
 
 
-def _taken(number: int) -> bool:
+def taken(number: int) -> bool:
+    """Does a program listen on that port of 127.0.0.1?"""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", number)) == 0

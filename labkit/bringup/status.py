@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import asdict, dataclass
 
-from labkit.bringup import cluster, engine, images, kube, mirror, model, paths, registry, tools
+from labkit.bringup import (
+    cluster,
+    engine,
+    images,
+    kube,
+    mirror,
+    model,
+    ollama,
+    paths,
+    registry,
+    tools,
+)
 from labkit.bringup.route import PACKAGES
 from labkit.errors import LabError, NotUp
 
@@ -44,6 +56,7 @@ def _machine_parts() -> list[Part]:
         _asked("images", _images),
         _asked("image registry", _registry),
         _asked("cluster", _cluster),
+        _asked("local Ollama", _ollama),
     ]
 
 
@@ -85,6 +98,11 @@ def _cluster() -> tuple[bool, str]:
     return not trouble, trouble or f"{len(cluster.nodes())} nodes Ready"
 
 
+def _ollama() -> tuple[bool, str]:
+    works = ollama.answers()
+    return works, f"http://127.0.0.1:{ollama.port()}" if works else "it does not answer"
+
+
 def _mirror(lab: kube.Lab) -> tuple[bool, str]:
     full = model.chosen(lab)
     path, tag = model.parts(full.removeprefix(f"{mirror.HOST}/"))
@@ -116,11 +134,15 @@ def environment(context: str = "") -> dict[str, str]:
     if not lab.kubeconfig.exists():
         wanted = f" --context {context}" if context else ""
         raise NotUp("there is no lab to point to", f"no {lab.kubeconfig}", f"./lab up{wanted}")
-    return {
+    found = {
         "KUBECONFIG": str(lab.kubeconfig),
         "MODEL": model.chosen(lab),
         "PATH": str(paths.tools()),
     }
+    # beside a cluster of the user's there is no Ollama of the lab's
+    if not context or os.environ.get("LAB_OLLAMA"):
+        found["OLLAMA_HOST"] = ollama.host()
+    return found
 
 
 def exports(context: str = "") -> str:

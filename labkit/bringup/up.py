@@ -19,6 +19,7 @@ from labkit.bringup import (
     kube,
     mirror,
     model,
+    ollama,
     paths,
     preflight,
     registry,
@@ -100,6 +101,9 @@ class Up:
             task.note(f"{mirror.HOST}, in the cluster")
         with self.part("model") as task:
             full = model.ensure(lab, self.options.model, task)
+        if not self.options.context:
+            with self.part("local Ollama") as task:
+                task.note(f"{ollama.ensure(lab)}, a container beside the cluster")
         with self.part("answer") as task:
             answer = model.ask(lab, full)
             rate = f", {answer.tokens_per_s:.0f} tokens/s" if answer.tokens_per_s else ""

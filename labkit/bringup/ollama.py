@@ -1,0 +1,160 @@
+"""The lab's Ollama outside the cluster: a container on 127.0.0.1, for "one machine" lessons.
+
+It never touches an Ollama that the user has: another port, another folder of models. To pull
+from the mirror it sits in the cluster's network and finds the mirror's Service, under the
+name that Pods use for it, at the address of a node.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from labkit.bringup import bom, engine, kube, mirror, paths, registry, shell
+from labkit.errors import CommandFailed, TimedOut
+
+NAME = "lab-ollama"
+PORT = 11435  # Ollama's own is 11434, and may be the user's
+INPUTS = "lab.inputs"
+NODE = "lab-control-plane"
+START_S = 60
+NOBODY = 65532
+
+COMMAND = """\
+#!/bin/sh
+# The `ollama` of the lab: in the lab's container, or $LAB_OLLAMA by the user's own client.
+# Written by ./lab up.
+say() { printf '%s\\nsaw: %s\\ntry: %s\\n' "$1" "$2" "$3" >&2; exit 1; }
+if [ -n "$LAB_OLLAMA" ]; then
+  here=$(dirname "$0")
+  PATH=$(printf '%s' "$PATH" | tr ':' '\\n' | grep -vxF "$here" | paste -sd: -)
+  command -v ollama >/dev/null ||
+    say "Unreachable: LAB_OLLAMA needs an ollama client on this machine" \\
+        "LAB_OLLAMA=$LAB_OLLAMA, and no other ollama on PATH" \\
+        "install Ollama, or unset LAB_OLLAMA to use the lab's container"
+  OLLAMA_HOST=$LAB_OLLAMA exec ollama "$@"
+fi
+[ "$(docker inspect --format '{{.State.Running}}' NAME 2>/dev/null)" = true ] ||
+  say "Unreachable: the lab's own Ollama does not run" "no container NAME" "./lab up"
+[ -t 0 ] && [ -t 1 ] && terminal=--tty
+exec docker exec --interactive $terminal NAME ollama "$@"
+""".replace("NAME", NAME)
+
+
+def ensure(lab: kube.Lab) -> str:
+    """The container runs, answers, and reaches the mirror; returns its address."""
+    node = _address(NODE)
+    patch = json.dumps({"spec": {"externalIPs": [node]}})
+    words = ("patch", "service", "models", *mirror.NAMESPACE, "--type", "merge", "--patch", patch)
+    lab.kubectl(*words)
+    image = bom.load().image("ollama/ollama").reference
+    inputs = bom.digest_of(engine.inspect("image", image)[image]["Id"], node, str(port()))
+    if not _fits(inputs):
+        remove()
+        _start(image, node, inputs)
+    _wait()
+    command = paths.tools() / "ollama"
+    if not command.exists() or command.read_text() != COMMAND:
+        paths.write_text(command, COMMAND)
+        command.chmod(0o755)
+    return host()
+
+
+def port() -> int:
+    return paths.read_json(_record()).get("port", PORT)
+
+
+def host() -> str:
+    """What OLLAMA_HOST says: $LAB_OLLAMA, else the lab's container."""
+    return os.environ.get("LAB_OLLAMA") or f"http://127.0.0.1:{port()}"
+
+
+def answers() -> bool:
+    """Does the container's server answer?"""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port()}/api/version", timeout=5) as answer:
+            return answer.status == 200
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def remove() -> None:
+    """Remove the container; its models stay. Raises NotOurs for another's."""
+    found = engine.inspect("container", NAME).get(NAME)
+    if found:
+        registry.require_ours("container", NAME, found["Config"].get("Labels"))
+        engine.docker("rm", "-f", NAME)
+
+
+def _record() -> Path:
+    return paths.state("ollama.json")
+
+
+def _fits(inputs: str) -> bool:
+    found = engine.inspect("container", NAME).get(NAME, {})
+    runs = found.get("State", {}).get("Running")
+    return bool(runs) and found["Config"]["Labels"].get(INPUTS) == inputs
+
+
+def _start(image: str, node: str, inputs: str) -> None:
+    free = port()
+    while registry.taken(free):
+        free += 1
+    if free != port():
+        paths.write_json(_record(), {"port": free})
+        fields = (engine.inspect("image", image)[image]["Id"], node, str(free))
+        inputs = bom.digest_of(*fields)
+    folder, user = _models()
+    engine.docker(
+        *("run", "--detach", "--name", NAME, "--label", registry.LABEL),
+        *("--label", f"{INPUTS}={inputs}", "--restart", "no", "--network", registry.NETWORK),
+        *("--publish", f"127.0.0.1:{free}:11434", "--add-host", f"{mirror.HOST_NAME}:{node}"),
+        *("--user", user, "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+        *("--read-only", "--tmpfs", "/tmp", "--memory", "8g", "--pids-limit", "512"),
+        *("--volume", f"{folder}:/ollama", "--env", "HOME=/ollama"),
+        *("--env", "OLLAMA_MODELS=/ollama/models", "--env", "OLLAMA_NO_CLOUD=1"),
+        image,
+    )
+
+
+def _models() -> tuple[Path, str]:
+    """The folder for its models, and the user who owns it: whoever runs the lab, never root.
+
+    A folder of the cache rather than a volume: Docker makes volumes for root.
+    """
+    folder = paths.cache("ollama")
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid():
+        return folder, f"{os.geteuid()}:{os.getegid()}"
+    os.chown(folder, NOBODY, NOBODY)
+    return folder, f"{NOBODY}:{NOBODY}"
+
+
+def _address(container: str) -> str:
+    found = engine.inspect("container", container).get(container, {})
+    networks = found.get("NetworkSettings", {}).get("Networks", {})
+    address = networks.get(registry.NETWORK, {}).get("IPAddress")
+    if not address:
+        raise CommandFailed(f"{container} has no address", "is it running?", "./lab up again")
+    return address
+
+
+def _wait() -> None:
+    deadline = time.monotonic() + START_S
+    while not answers():
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                f"the lab's Ollama did not answer on port {port()} within {START_S} s",
+                shell.last_line(engine.docker("logs", "--tail", "5", NAME, check=False)),
+                f"docker logs {NAME}, then ./lab up again",
+            )
+        time.sleep(0.1)
