@@ -3,8 +3,10 @@
 | tier | budget | what |
 |---|---|---|
 | `quick` | 4 min | lint, unit tests, documents, the wheel; needs no cluster |
-| `build` | 42 min | `./lab up`, from empty caches; the first half of `./lab test cluster` |
-| `cluster` | 8 min | the deck's commands on the running lab |
+| `build` | 42 min | `./lab up`, from empty caches; before the first tier that needs the lab |
+| `cluster` | 8 min | the deck's commands, and labkit's verbs, on the running lab |
+| `notebooks` | 20 min | every notebook in a namespace of its own, by nbval |
+| `browser` | 3 min | JupyterLab in a real browser |
 
 The budgets of all tiers fit into CI's 90 minutes. A tier over its budget is warned of and never
 fails for it: machines are noisy.
@@ -22,18 +24,32 @@ from labkit.errors import Unsupported
 
 ROOT = Path(__file__).resolve().parents[1]
 
-WORDS = ("quick", "cluster")
-BUDGETS_S = {"quick": 4 * 60, "build": 42 * 60, "cluster": 8 * 60}
+WORDS = ("quick", "cluster", "notebooks", "browser")
+BUDGETS_S = {
+    "quick": 4 * 60,
+    "build": 42 * 60,
+    "cluster": 8 * 60,
+    "notebooks": 20 * 60,
+    "browser": 3 * 60,
+}
 
 _PYTHON = [sys.executable, "-P", "-m"]
 _QUICK = (
     [*_PYTHON, "ruff", "check"],
     [*_PYTHON, "ruff", "format", "--check"],
+    [*_PYTHON, "labkit.proving.lint", "notebooks"],
     # tests/ for the tests, labkit/ for the examples in its docstrings
-    [*_PYTHON, "pytest", "--doctest-modules", "--ignore=tests/cluster", "tests", "labkit"],
+    [
+        *[*_PYTHON, "pytest", "--doctest-modules"],
+        *["--ignore=tests/cluster", "--ignore=tests/browser", "tests", "labkit"],
+    ],
 )
 _UP = [*_PYTHON, "labkit", "up", "--yes"]
-_CLUSTER = [*_PYTHON, "pytest", "tests/cluster"]
+_ON_LAB = {
+    "cluster": [*_PYTHON, "pytest", "tests/cluster"],
+    "notebooks": [*_PYTHON, "labkit.proving.run", "notebooks"],
+    "browser": [*_PYTHON, "pytest", "tests/browser"],
+}
 
 
 class Tier(NamedTuple):
@@ -57,13 +73,14 @@ def main(words: list[str]) -> int:
         known = ", ".join(WORDS)
         raise Unsupported(f"no tier is called {unknown[0]}", f"tiers: {known}", "./lab test quick")
     chosen = [word for word in WORDS if word in words] if words else list(WORDS)
+    first = next((word for word in chosen if word in _ON_LAB), None)
     tiers: list[Tier] = []
     for word in chosen:
-        for name, body in _BODIES[word].items():
+        for name in ("build", word) if word == first else (word,):
             if worst(tiers):
                 _say(f"not run: {name}, because a tier before it failed")
                 continue
-            tiers.append(_timed(name, body))
+            tiers.append(_timed(name, _body(name)))
     _say(table(tiers))
     return worst(tiers)
 
@@ -87,11 +104,10 @@ def _build() -> int:
     return _run_on_lab(_UP)
 
 
-def _cluster() -> int:
-    return _run_on_lab(_CLUSTER)
-
-
-_BODIES = {"quick": {"quick": _quick}, "cluster": {"build": _build, "cluster": _cluster}}
+def _body(name: str) -> Callable[[], int]:
+    if name in _ON_LAB:
+        return lambda: _run_on_lab(_ON_LAB[name])
+    return {"quick": _quick, "build": _build}[name]
 
 
 def _run_on_lab(command: list[str]) -> int:

@@ -22,17 +22,20 @@ def commands(monkeypatch):
     return ran, codes
 
 
-QUICK = ["ruff check", "ruff format", "pytest tests labkit"]
-CLUSTER = ["labkit up", "pytest tests/cluster"]
+QUICK = ["ruff check", "ruff format", "labkit.proving.lint notebooks", "pytest tests labkit"]
+UP, CLUSTER = "labkit up", "pytest tests/cluster"
+NOTEBOOKS, BROWSER = "labkit.proving.run notebooks", "pytest tests/browser"
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], QUICK + CLUSTER),
+        ([], [*QUICK, UP, CLUSTER, NOTEBOOKS, BROWSER]),
         (["quick"], QUICK),
-        (["cluster"], CLUSTER),
-        (["cluster", "quick"], QUICK + CLUSTER),
+        (["cluster"], [UP, CLUSTER]),
+        (["notebooks"], [UP, NOTEBOOKS]),
+        (["browser", "notebooks"], [UP, NOTEBOOKS, BROWSER]),
+        (["cluster", "quick"], [*QUICK, UP, CLUSTER]),
     ],
 )
 def test_without_a_word_all_tiers_run_and_always_in_the_same_order(commands, words, expected):
@@ -40,8 +43,9 @@ def test_without_a_word_all_tiers_run_and_always_in_the_same_order(commands, wor
     assert commands[0] == expected
 
 
-def test_pytest_runs_last_so_that_its_closing_line_is_the_last(commands):
-    testing.main([])
+@pytest.mark.parametrize("word", ["quick", "cluster", "browser"])
+def test_pytest_runs_last_so_that_its_closing_line_is_the_last(commands, word):
+    testing.main([word])
     assert commands[0][-1].startswith("pytest")
 
 
@@ -60,7 +64,7 @@ def test_after_a_failed_tier_the_next_is_not_run_and_that_is_said(commands, caps
     assert "not run: build, because a tier before it failed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("failing", CLUSTER)
+@pytest.mark.parametrize("failing", [UP, CLUSTER])
 def test_when_the_cluster_tier_fails_it_says_what_the_cluster_says(commands, capsys, failing):
     _, codes = commands
     codes[failing] = 2

@@ -1,0 +1,1 @@
+"""Proves notebooks: runs them by nbval in the real cluster, and lints them."""

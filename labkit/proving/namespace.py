@@ -1,0 +1,121 @@
+"""A namespace of its own for each notebook: made before its kernel, gone after it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+from pathlib import Path
+
+from labkit.bringup import kube, paths
+from labkit.errors import CommandFailed, NotUp
+
+RUN = "labkit/run"  # which pytest made it
+REMOVE_S = 120
+
+
+def lab() -> kube.Lab:
+    """The lab that the notebooks run in. Raises NotUp."""
+    found = kube.Lab(os.environ.get("LAB_CONTEXT", ""))
+    if not found.kubeconfig.exists():
+        raise NotUp("there is no lab for the notebooks", f"no {found.kubeconfig}", "./lab up")
+    return found
+
+
+def make(notebook: Path) -> str:
+    """A new namespace, labelled as the learner's is; its name."""
+    short = re.sub(r"[^a-z0-9]+", "-", notebook.stem.lower()).strip("-")[:30]
+    name = f"lab-nb-{short}-{secrets.token_hex(3)}"
+    level = "pod-security.kubernetes.io"
+    labels = {
+        kube.LABEL[0]: kube.LABEL[1],
+        RUN: run_id(),
+        f"{level}/enforce": "baseline",
+        f"{level}/audit": "restricted",
+        f"{level}/warn": "restricted",
+    }
+    item = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": labels},
+    }
+    lab().kubectl("create", "--filename", "-", stdin=json.dumps(item))
+    return name
+
+
+def remove(*names: str) -> None:
+    """Order them gone, without waiting; forget the kubeconfig that pointed there."""
+    if names:
+        words = ("delete", "namespace", *names, "--wait=false", "--ignore-not-found")
+        lab().kubectl(*words)
+    for name in names:
+        shutil.rmtree(paths.state("namespaces", name), ignore_errors=True)
+
+
+def wait_until_gone(names: list[str]) -> None:
+    """Raises CommandFailed when one is still there after two minutes."""
+    if names:
+        words = [f"namespace/{name}" for name in names]
+        limit = f"--timeout={REMOVE_S}s"
+        lab().kubectl("wait", "--for=delete", *words, limit, timeout_s=REMOVE_S + 20)
+
+
+def remove_leftovers() -> list[str]:
+    """Order away what killed runs on this machine left behind; their names."""
+    found = lab().get("namespaces", "--selector", RUN).get("items", [])
+    dead = [
+        item["metadata"]["name"]
+        for item in found
+        if _is_dead(item["metadata"]["labels"][RUN]) and "deletionTimestamp" not in item["metadata"]
+    ]
+    remove(*dead)
+    return dead
+
+
+def describe(name: str) -> list[tuple[str, str]]:
+    """Title and text of what a failure wants to be read with: events, Pods, logs."""
+    here = ("--namespace", name)
+    wanted = (
+        ("events", ("get", "events", "--sort-by=.lastTimestamp")),
+        ("Pods", ("get", "pods", "--output", "wide")),
+    )
+    found = [(f"{title} of {name}", _said(*words, *here)) for title, words in wanted]
+    for pod in _said("get", "pods", "--output", "name", *here).split():
+        text = _said("logs", pod, "--all-containers", "--tail=30", *here)
+        found.append((f"logs of {pod}", text))
+    return found
+
+
+def run_id() -> str:
+    """This pytest, or the one that started it: machine, process, and when that began."""
+    pid = int(os.environ.get("LAB_PROVING_PID") or os.getpid())
+    return f"{_host()}.{pid}.{_began(pid)}"
+
+
+def _is_dead(run: str) -> bool:
+    host, _, rest = run.partition(".")
+    pid, _, began = rest.partition(".")
+    return host == _host() and pid.isdecimal() and _began(int(pid)) != began
+
+
+def _host() -> str:
+    # a label takes 63 characters of these
+    return re.sub(r"[^a-z0-9-]", "-", socket.gethostname().lower())[:30].strip("-") or "here"
+
+
+def _began(pid: int) -> str:
+    """When a process began, in the kernel's ticks; "gone" when it has ended."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return "gone"
+
+
+def _said(*words: str) -> str:
+    try:
+        return lab().kubectl(*words, timeout_s=30)
+    except (CommandFailed, NotUp) as error:
+        return str(error)
