@@ -45,7 +45,10 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--nodes", type=_workers, metavar="N", help="number of worker nodes (1)")
     text = "the model to serve: lab-llama (the default) or a name of Ollama's library"
     up.add_argument("--model", default="lab-llama", metavar="NAME", help=text)
+    text = "do not start JupyterLab"
+    up.add_argument("--no-jupyter", dest="jupyter", action="store_false", help=text)
     up.add_argument("--yes", action="store_true", help="do not ask before installing an engine")
+    command("notebook", "start JupyterLab if it does not run, and print its URL", output=True)
     command("status", "is the lab up? every part and what was seen", output=True)
     command("env", 'the exports for a terminal: eval "$(./lab env)"', output=True)
     text = "every tool and image: version, source, present or not, stand-in or not"
@@ -132,10 +135,23 @@ def _up(options: argparse.Namespace) -> int:
         workers=options.nodes,
         model=options.model,
         context=options.context,
+        jupyter=options.jupyter,
     )
     with progress.Reporter() as reporter, lock.held(reporter):
         # installing an engine is what `up` was asked for, so without a terminal it goes on
         up.Up(wanted, reporter, _confirm(reporter, options.yes, default=True)).run()
+    return 0
+
+
+def _notebook(options: argparse.Namespace) -> int:
+    from labkit.bringup import jupyter, lock, progress, up
+
+    with progress.Reporter() as reporter, lock.held(reporter):
+        server, arrived = jupyter.ensure(options.context)
+        if options.output == "json":
+            print(json.dumps({"url": server.url, "work": server.work, "new": arrived}, indent=1))
+        else:
+            up.say_where(reporter, server, arrived)
     return 0
 
 
@@ -229,6 +245,7 @@ def _test(options: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "up": _up,
+    "notebook": _notebook,
     "down": _down,
     "status": _status,
     "env": _env,

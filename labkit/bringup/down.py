@@ -13,6 +13,7 @@ from labkit.bringup import (
     engine,
     golang,
     images,
+    jupyter,
     kube,
     node,
     ollama,
@@ -25,6 +26,8 @@ from labkit.errors import EngineMissing, LabError
 
 def down(reporter: Reporter, context: str = "") -> None:
     """Remove cluster and registry container; images, builds and models' makings stay."""
+    with reporter.task("stop JupyterLab") as task:
+        task.note("done, the notebooks stay" if jupyter.stop() else "none ran")
     if context:
         lab = kube.take_over(context)
         with reporter.task(f"namespaces in {context}") as task:

@@ -38,6 +38,10 @@ def route() -> str:
 
 def parts(context: str = "") -> list[Part]:
     """Every part of the lab, in the order of `up`."""
+    return [*_cluster_parts(context), *_jupyter()]
+
+
+def _cluster_parts(context: str) -> list[Part]:
     found = [] if context else _machine_parts()
     lab = kube.Lab(context)
     if not lab.kubeconfig.exists() or (found and not all(part.works for part in found)):
@@ -58,6 +62,17 @@ def _machine_parts() -> list[Part]:
         _asked("cluster", _cluster),
         _asked("local Ollama", _ollama),
     ]
+
+
+def _jupyter() -> list[Part]:
+    from labkit.bringup import jupyter  # which asks this module for the lab's variables
+
+    server = jupyter.known()
+    if not server:  # nobody wanted one, so none is missing
+        return []
+    works = server.answers()
+    address = f"http://127.0.0.1:{server.port}"
+    return [Part("JupyterLab", works, address if works else "it does not answer")]
 
 
 def _asked(name: str, ask) -> Part:
@@ -134,13 +149,18 @@ def environment(context: str = "") -> dict[str, str]:
     if not lab.kubeconfig.exists():
         wanted = f" --context {context}" if context else ""
         raise NotUp("there is no lab to point to", f"no {lab.kubeconfig}", f"./lab up{wanted}")
+    return exported(lab)
+
+
+def exported(lab: kube.Lab) -> dict[str, str]:
+    """The same, whether the lab is up or will be."""
     found = {
         "KUBECONFIG": str(lab.kubeconfig),
         "MODEL": model.chosen(lab),
         "PATH": str(paths.tools()),
     }
     # beside a cluster of the user's there is no Ollama of the lab's
-    if not context or os.environ.get("LAB_OLLAMA"):
+    if not lab.context or os.environ.get("LAB_OLLAMA"):
         found["OLLAMA_HOST"] = ollama.host()
     return found
 

@@ -16,6 +16,7 @@ from labkit.bringup import (
     golang,
     images,
     jobs,
+    jupyter,
     kube,
     mirror,
     model,
@@ -43,6 +44,7 @@ class Options:
     workers: int | None = None  # None: as many as there are, or one
     model: str = model.DEFAULT
     context: str = ""
+    jupyter: bool = True
 
 
 class Up:
@@ -77,7 +79,10 @@ class Up:
             answer = self._inside(lab)
         except (TimedOut, CommandFailed) as error:
             answer = self._again(lab, error)
+        server = self._jupyter() if self.options.jupyter else None
         self._show(answer)
+        if server:
+            say_where(self.reporter, *server)
         return answer
 
     def _again(self, lab: kube.Lab, error: LabError) -> model.Answer:
@@ -109,6 +114,12 @@ class Up:
             rate = f", {answer.tokens_per_s:.0f} tokens/s" if answer.tokens_per_s else ""
             task.note(f"by {full}{rate}")
         return answer
+
+    def _jupyter(self) -> tuple[jupyter.Server, list[str]]:
+        with self.part("JupyterLab") as task:
+            server, arrived = jupyter.ensure(self.options.context)
+            task.note(f"127.0.0.1:{server.port}, notebooks in {server.work}")
+        return server, arrived
 
     def _machine(self) -> None:
         """Everything below Kubernetes: engine, tools, images, registry, cluster."""
@@ -165,6 +176,16 @@ class Up:
             say(f"({model.DEFAULT} is tiny: it knows only this workshop.)")
         context = f" --context {self.options.context}" if self.options.context else ""
         say(f'In a terminal: eval "$(./lab env{context})", then kubectl get pods')
+
+
+def say_where(reporter: Reporter, server: jupyter.Server, arrived: list[str]) -> None:
+    """The URL, last, where a reader looks; and which lessons are new beside a copy."""
+    for name in arrived:
+        if ".new" in name:
+            reporter.say(f"A lesson has changed: it is beside yours, as {name}.")
+    reporter.say(
+        f"\nOpen this in a browser (the token lets you in; keep it to yourself):\n{server.url}"
+    )
 
 
 def require_registry_route(chosen: route.Route) -> None:
