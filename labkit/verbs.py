@@ -164,7 +164,7 @@ def delete(target: str, *, ignore_not_found: bool = False, timeout_s: float = 60
         if ignore_not_found:
             return _told(f"{parsed} was not there")
         raise
-    return _told(f"{parsed} deleted")
+    return Done(f"{parsed} deleted")
 
 
 def apply(what: str | Path | dict) -> Done:
@@ -273,8 +273,9 @@ def _delete(session: Session, target: targets.Target, timeout_s: float) -> None:
             try:
                 left = session.api.request("GET", target.path)["metadata"]
             except NotFound:
-                return
-            if left["uid"] != uid:  # another one of its name
+                left = {"uid": ""}
+            if left["uid"] != uid:  # gone, or already another one of its name
+                live.done(f"{target} deleted")
                 return
             if time.monotonic() > deadline:
                 holds = ", ".join(left.get("finalizers", [])) or "its containers still end"

@@ -57,12 +57,12 @@ class Server:
 
 
 def ensure(context: str = "") -> tuple[Server, list[str]]:
-    """JupyterLab runs on the learner's copies; the server, and which copies arrived.
+    """JupyterLab runs on the learner's copies; the server, and which changed lessons arrived.
 
     Raises JupyterFailed, which names the log.
     """
     work = lessons.folder()
-    arrived = lessons.bring(lessons.lessons(), work)
+    arrived = lessons.refresh(work)
     server = known()
     if server and (server.work, server.context) != (str(work), context):
         stop()  # another folder, or another cluster, is another server

@@ -181,8 +181,7 @@ class Up:
 def say_where(reporter: Reporter, server: jupyter.Server, arrived: list[str]) -> None:
     """The URL, last, where a reader looks; and which lessons are new beside a copy."""
     for name in arrived:
-        if ".new" in name:
-            reporter.say(f"A lesson has changed: it is beside yours, as {name}.")
+        reporter.say(f"A lesson has changed: it is beside yours, as {name}.")
     reporter.say(
         f"\nOpen this in a browser (the token lets you in; keep it to yourself):\n{server.url}"
     )

@@ -98,6 +98,7 @@ def test_displayed_texts_can_be_read_in_both_themes(page, theme, screenshot):
     )
     wanted = str("Light" in theme).lower()
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", wanted)
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)  # it covers the change
     found = page.evaluate(COLOURS)
     assert len(found) > 30
     faint = [(text, front, back) for text, front, back in found if _contrast(front, back) < 4.5]
