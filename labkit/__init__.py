@@ -18,7 +18,6 @@ True
 """
 
 import os
-from importlib import import_module
 
 __version__ = "0.1.0"
 
@@ -56,6 +55,8 @@ def __getattr__(name: str) -> object:
     if name == "model":
         return os.environ.get("MODEL") or _DEFAULT_MODEL
     if name in _HOMES:
+        from importlib import import_module
+
         return getattr(import_module(f"labkit.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

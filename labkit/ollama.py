@@ -168,7 +168,12 @@ def chat(
 
 
 def models(at: At = None) -> Table:
-    """The models on disk. Equals `ollama list`; sizes in units of 1000."""
+    """The models on disk: NAME, ID, SIZE (in units of 1000), MODIFIED.
+
+        lab.models(at="pod/ollama").column("NAME")
+
+    Equals `ollama list`; `.items` is what the API says of each. Raises Unreachable.
+    """
     with _server(at, ["list"], "/api/tags") as server:
         found = server.get("/api/tags")["models"] or []
     rows = [
@@ -179,10 +184,12 @@ def models(at: At = None) -> Table:
 
 
 def ps(at: At = None, *, watch: bool = False, timeout_s: float = 60.0) -> Table:
-    """The models in memory: how much, on which processor, until when. Equals `ollama ps`.
+    """The models in memory: how much, on which processor, until when.
 
-    With `watch` it looks again until none is loaded any more. Raises TimedOut when one is
-    still there after `timeout_s` seconds.
+        lab.ps(at="pod/ollama")
+
+    Equals `ollama ps`. With `watch` it looks again until none is loaded any more, and raises
+    TimedOut when one is still there after `timeout_s` seconds.
     """
     with _server(at, ["ps"], "/api/ps") as server:
         if watch:
@@ -191,7 +198,12 @@ def ps(at: At = None, *, watch: bool = False, timeout_s: float = 60.0) -> Table:
 
 
 def show(model: str | None = None, *, at: At = None) -> Table:
-    """What a model is: architecture, size, parameters, license. Equals `ollama show MODEL`."""
+    """What a model is: architecture, size, parameters, license, one fact a row.
+
+        lab.show(at="pod/ollama")
+
+    Equals `ollama show MODEL`; `.items[0]` is the API's whole answer. Raises ModelMissing.
+    """
     model = model or labkit.model
     body = {"model": model}
     with _server(at, ["show", model], "/api/show", body) as server:
@@ -216,9 +228,11 @@ def show(model: str | None = None, *, at: At = None) -> Table:
 
 
 def stop(model: str | None = None, *, at: At = None, timeout_s: float = 30.0) -> Table:
-    """Takes a model out of memory, and waits until it is. Equals `ollama stop MODEL`.
+    """Takes a model out of memory, and waits until it is; returns what is still loaded.
 
-    Returns what is still loaded, as `ps` does. Raises ModelMissing, TimedOut.
+        lab.stop(at="pod/ollama")
+
+    Equals `ollama stop MODEL`. Raises ModelMissing, TimedOut.
     """
     model = model or labkit.model
     body = {"model": model, "keep_alive": 0}

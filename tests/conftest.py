@@ -1,6 +1,7 @@
 """Keeps unit tests away from the user's own lab: its caches, its state, its environment."""
 
 import http.server
+import json
 import os
 import subprocess
 import threading
@@ -34,32 +35,52 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[[dict[str, bytes | int]], str]]:
-    """Starts a web server on this machine that answers as told; its address.
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Hands each request to the server's `answer`, with two ways to answer."""
 
-    `serve({"/kind": b"content", "/v2/": 401})`: a body, or a status; 403 for all else.
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.chunks = 0
+        self.body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.server.answer(self)
+
+    do_POST = do_DELETE = do_PATCH = do_GET
+
+    def send(self, body: dict | list | bytes, status: int = 200, **headers: str) -> None:
+        """A whole answer."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def chunk(self, data: bytes) -> None:
+        """A piece of an answer that goes on; an empty one ends it."""
+        if not self.chunks:
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+        self.chunks += 1
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[Callable[[Handler], None]], str]]:
+    """Starts a web server on this machine; its address.
+
+    `answering(answer)` calls `answer(handler)` for each request.
     """
     running: list[tuple[http.server.ThreadingHTTPServer, threading.Thread]] = []
 
-    def start(answers: dict[str, bytes | int]) -> str:
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                answer = answers.get(self.path, 403)
-                if isinstance(answer, int):
-                    self.send_error(answer)
-                    return
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                # a path that ends in /cut loses its connection half-way
-                self.wfile.write(answer[:100] if self.path.endswith("/cut") else answer)
-
-            def log_message(self, *_: object) -> None:
-                return
-
+    def start(answer: Callable[[Handler], None]) -> str:
         web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=web.serve_forever)
+        web.answer = answer
+        thread = threading.Thread(target=web.serve_forever, args=(0.02,))
         thread.start()
         running.append((web, thread))
         return f"http://127.0.0.1:{web.server_port}"
@@ -69,3 +90,27 @@ def serve() -> Iterator[Callable[[dict[str, bytes | int]], str]]:
         web.shutdown()
         thread.join()
         web.server_close()
+
+
+@pytest.fixture
+def serve(answering) -> Callable[[dict[str, bytes | int]], str]:
+    """Starts a web server that answers GET as told; its address.
+
+    `serve({"/kind": b"content", "/v2/": 401})`: a body, or a status; 403 for all else. A path
+    that ends in /cut loses its connection half-way.
+    """
+
+    def start(answers: dict[str, bytes | int]) -> str:
+        def answer(handler: Handler) -> None:
+            found = answers.get(handler.path, 403)
+            if isinstance(found, int):
+                handler.send_error(found)
+            elif handler.path.endswith("/cut"):
+                handler.send(found[:100], **{"Content-Length": str(len(found))})
+                handler.close_connection = True
+            else:
+                handler.send(found)
+
+        return answering(answer)
+
+    return start

@@ -5,14 +5,19 @@ import re
 import pytest
 
 from labkit import errors
-from labkit.errors import BuildFailed, LabError
+from labkit.errors import BuildFailed, LabError, OllamaSaid, PodFailed
 
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type)]
 ERRORS = [value for value in CLASSES if issubclass(value, LabError)]
 
 
+# what some errors carry beside their three lines
+EXTRA = {BuildFailed: {"log": "build.log"}, PodFailed: {"reason": "OOMKilled"}}
+
+
 def make(kind: type[LabError], *parts: str) -> LabError:
-    return kind(*parts, log="build.log") if kind is BuildFailed else kind(*parts)
+    extra = {"status": 500} if issubclass(kind, OllamaSaid) else EXTRA.get(kind, {})
+    return kind(*parts, **extra)
 
 
 def test_the_docstring_draws_exactly_the_classes_that_exist():

@@ -1,5 +1,6 @@
 """The package: what `import labkit` gives and costs, and what the wheel holds."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,12 +24,32 @@ def python(code: str, *, executable=sys.executable, flag="-P", **options) -> str
 
 
 def test_the_public_names_are_exactly_the_listed_ones():
-    assert labkit.__all__ == ["LabError", "model"]
+    assert sorted(labkit.__all__) == sorted(
+        "LabError apply chat check connect delete events exec generate get logs model models ps "
+        "pull run show solved start stop wait".split()
+    )
     assert labkit.LabError is LabError
     public = {name for name in dir(labkit) if not name.startswith("_")}
-    # Modules become attributes once imported; `os` is what __init__ itself needs.
+    # Modules become attributes once imported; the rest is what __init__ itself needs.
     modules = {name for name in public if isinstance(getattr(labkit, name), type(sys))}
     assert public - modules == set(labkit.__all__)
+
+
+@pytest.mark.parametrize("name", labkit._HOMES)
+def test_every_name_is_a_documented_thing_of_its_module(name):
+    thing = getattr(labkit, name)
+    assert thing.__name__ == name
+    assert thing.__module__ == f"labkit.{labkit._HOMES[name]}"
+    if name != "LabError":
+        assert len(thing.__doc__.splitlines()) > 2
+
+
+def test_the_docstring_has_every_public_name():
+    told = set(re.findall(r"\w+", "".join(re.findall(r"^\| (`.*?) \|", labkit.__doc__, re.M))))
+    assert told - {"lab"} == set(labkit.__all__)
+
+
+def test_an_unknown_name_is_said_as_python_says_it():
     with pytest.raises(AttributeError, match="module 'labkit' has no attribute 'nonsense'"):
         labkit.nonsense  # noqa: B018
 

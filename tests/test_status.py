@@ -6,7 +6,7 @@ import json
 import pytest
 
 from labkit import __main__ as cli
-from labkit.bringup import cluster, paths, status
+from labkit.bringup import cluster, kube, paths, status
 from labkit.bringup.status import Part
 
 
@@ -40,7 +40,21 @@ def test_env_exports_what_a_shell_needs_once(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"export KUBECONFIG={cluster.LAB.kubeconfig}"
     assert lines[1] == "export MODEL=models.lab-system:5001/library/lab-llama"
-    assert str(paths.tools()) in lines[2]
+    assert lines[2] == "export OLLAMA_HOST=http://127.0.0.1:11435"
+    assert str(paths.tools()) in lines[3]
+
+
+def test_an_ollama_of_ones_own_is_what_a_shell_gets(capsys, monkeypatch):
+    paths.write_text(cluster.LAB.kubeconfig, "")
+    monkeypatch.setenv("LAB_OLLAMA", "http://127.0.0.1:11434")
+    assert cli.main(["env"]) == 0
+    assert "export OLLAMA_HOST=http://127.0.0.1:11434\n" in capsys.readouterr().out
+
+
+def test_beside_another_cluster_there_is_no_ollama_of_the_labs(capsys):
+    paths.write_text(kube.Lab("cloud").kubeconfig, "")
+    assert cli.main(["env", "--context", "cloud"]) == 0
+    assert "OLLAMA_HOST" not in capsys.readouterr().out
 
 
 def test_images_lists_every_tool_and_image_even_without_an_engine(monkeypatch, capsys, tmp_path):

@@ -39,7 +39,8 @@ def run(monkeypatch):
         monkeypatch.setattr(cluster, "delete", delete)
         monkeypatch.setattr(cluster, "ensure", ensure)
         monkeypatch.setattr(up.registry, "connect", lambda: None)
-        return up.Up(up.Options(**options), Reporter(), lambda question: True), done
+        chosen = up.Options(jupyter=False, **options)
+        return up.Up(chosen, Reporter(), lambda question: True), done
 
     return make
 
