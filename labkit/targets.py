@@ -29,10 +29,12 @@ class Target(NamedTuple):
 
 def parsed(session: Session, text: str) -> Target:
     """The object that this text names. Raises UnknownResource, and LabError on a bad name."""
-    word, _, name = text.rpartition("/")
-    word = word or "pod"
-    if not name or "/" in word:
-        raise LabError(f"{text!r} names no object", "a name is missing", 'for example "pod/ollama"')
+    word, slash, name = text.rpartition("/")
+    word = word if slash else "pod"
+    if not (word and name) or "/" in word:
+        raise LabError(
+            f"{text!r} names no object", "it wants a kind and a name", 'such as "pod/ollama"'
+        )
     resource = session.api.resource(word)
     if not resource.namespaced:
         raise LabError(

@@ -114,3 +114,36 @@ def serve(answering) -> Callable[[dict[str, bytes | int]], str]:
         return answering(answer)
 
     return start
+
+
+@pytest.fixture
+def discovery() -> dict[str, dict]:
+    """Path → what an API server with four kinds of objects answers when asked for its kinds."""
+
+    def resource(kind: str, *short: str, scope: str = "Namespaced") -> dict:
+        singular = kind.lower()
+        return {
+            "resource": f"{singular}s",
+            "singularResource": singular,
+            "responseKind": {"kind": kind},
+            "scope": scope,
+            "shortNames": list(short),
+        }
+
+    core = [
+        resource("Pod", "po"),
+        resource("Service", "svc"),
+        resource("Namespace", "ns", scope="Cluster"),
+    ]
+    apps = [resource("Deployment", "deploy")]
+    return {
+        "/api": {"items": [{"versions": [{"version": "v1", "resources": core}]}]},
+        "/apis": {
+            "items": [
+                {
+                    "metadata": {"name": "apps"},
+                    "versions": [{"version": "v1", "resources": apps}],
+                }
+            ]
+        },
+    }

@@ -3,56 +3,13 @@
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import yaml
 
 from labkit.api import Api
 from labkit.errors import AlreadyExists, ApiSilent, NotFound, Refused, UnknownResource
-
-DISCOVERY = {
-    "/api": {
-        "items": [
-            {
-                "versions": [
-                    {
-                        "version": "v1",
-                        "resources": [
-                            {
-                                "resource": "pods",
-                                "singularResource": "pod",
-                                "responseKind": {"kind": "Pod"},
-                                "scope": "Namespaced",
-                                "shortNames": ["po"],
-                            }
-                        ],
-                    }
-                ]
-            }
-        ]
-    },
-    "/apis": {
-        "items": [
-            {
-                "metadata": {"name": "apps"},
-                "versions": [
-                    {
-                        "version": "v1",
-                        "resources": [
-                            {
-                                "resource": "deployments",
-                                "singularResource": "deployment",
-                                "responseKind": {"kind": "Deployment"},
-                                "scope": "Namespaced",
-                                "shortNames": ["deploy"],
-                            }
-                        ],
-                    }
-                ],
-            }
-        ]
-    },
-}
 
 
 @pytest.fixture
@@ -61,7 +18,7 @@ def serving(answering, tmp_path):
     return lambda answer: Api(kubeconfig(tmp_path, answering(answer)))
 
 
-def kubeconfig(folder, server: str, **user: str):
+def kubeconfig(folder: Path, server: str, **user: str) -> Path:
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -167,14 +124,14 @@ def test_what_changes_things_is_sent_once(serving):
 
 
 @pytest.mark.parametrize("word", ["po", "pod", "pods", "Pod", "PODS"])
-def test_a_resource_is_found_by_each_of_kubectls_words_for_it(serving, word):
-    api = serving(lambda handler: handler.send(DISCOVERY[handler.path]))
+def test_a_resource_is_found_by_each_of_kubectls_words_for_it(serving, discovery, word):
+    api = serving(lambda handler: handler.send(discovery[handler.path]))
     assert api.resource(word).path("lab", "x") == "/api/v1/namespaces/lab/pods/x"
     assert api.resource("deploy").api_version == "apps/v1"
 
 
-def test_an_unknown_resource_names_what_is_near(serving):
-    api = serving(lambda handler: handler.send(DISCOVERY[handler.path]))
+def test_an_unknown_resource_names_what_is_near(serving, discovery):
+    api = serving(lambda handler: handler.send(discovery[handler.path]))
     with pytest.raises(UnknownResource) as raised:
         api.resource("deployement")
     assert "deployment" in raised.value.saw

@@ -24,6 +24,8 @@ END_S = 15
 FIRST = "00-start.ipynb"
 SETTINGS = paths.PACKAGE / "jupyter"
 
+_children: dict[int, subprocess.Popen] = {}  # those that this very process started
+
 
 @dataclass(frozen=True)
 class Server:
@@ -115,6 +117,7 @@ def _start(work: Path, context: str, before: Server | None) -> Server:
             stderr=file,
             start_new_session=True,  # it outlives this command and its terminal
         )
+    _children[process.pid] = process
     server = Server(process.pid, port, token, str(work), context)
     _write(vars(server))
     deadline = time.monotonic() + START_S
@@ -173,6 +176,9 @@ def _environment(token: str, context: str) -> dict[str, str]:
 
 def _runs(server: Server) -> bool:
     """Does that process run, and is it still this server?"""
+    child = _children.get(server.pid)
+    if child:
+        child.poll()  # one that ended is a zombie until it is asked
     said = shell.run("ps", "-ww", "-o", "stat=,command=", "-p", str(server.pid), check=False).stdout
     return f"--ServerApp.port={server.port}" in said and not said.lstrip().startswith("Z")
 
