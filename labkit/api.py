@@ -279,7 +279,8 @@ def _said_no(status: dict, path: str, code: int = 0) -> LabError:
         return AlreadyExists(
             "it is there already", message, "delete it first, or take another name"
         )
-    if code == 429 or code >= 500:
+    # a plain 500 is an answer: a misspelt field in what is applied, for one
+    if code == 429 or code > 500:
         return ApiSilent("the API server cannot answer now", message, "once more; ./lab status")
     hints = {
         401: "./lab up writes a new kubeconfig",

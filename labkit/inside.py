@@ -60,6 +60,7 @@ def exec(  # noqa: A001  kubectl's own word
             ended = _read(socket, stdin, live, timeout_s)
         finally:
             socket.close()
+            socket.sock.shutdown()  # close() leaves one open that the other end has closed
         if ended is None:
             raise TimedOut(
                 f"{said!r} in pod/{pod} had not ended after {timeout_s:g} s",
@@ -114,10 +115,13 @@ def _read(
         if stdin is not None:
             socket.write_stdin(stdin.encode() if isinstance(stdin, str) else stdin)
             socket.close_channel(0)
-        while socket.is_open():
+        is_open = True
+        while is_open:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return None
+            # asked first: to read one channel may read the rest of the others, and the end
+            is_open = socket.is_open()
             socket.update(timeout=min(left_s, 1.0))
             for channel, decoder in decoders.items():
                 text = decoder.decode(socket.read_channel(channel) or b"")

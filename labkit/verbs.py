@@ -170,7 +170,7 @@ def delete(target: str, *, ignore_not_found: bool = False, timeout_s: float = 60
 def apply(what: str | Path | dict) -> Done:
     """Makes objects as a manifest declares them, or changes them to be so.
 
-        lab.apply("k8s/steps/03-service")
+        lab.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}})
 
     `what` is a file, a folder of YAML files, YAML text or a dict. Equals
     `kubectl apply --server-side -f FILE`. Only in your namespace: raises Refused before

@@ -52,6 +52,7 @@ def event(kind: str, version: int) -> dict:
         (403, "Forbidden", Refused),
         (422, "Invalid", Refused),
         (401, "Unauthorized", Refused),
+        (500, "", Refused),
         (429, "TooManyRequests", ApiSilent),
         (503, "ServiceUnavailable", ApiSilent),
     ],

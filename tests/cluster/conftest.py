@@ -1,14 +1,18 @@
 """The running lab, and a shell in it as a learner has one after `eval "$(./lab env)"`."""
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from labkit.bringup import cluster, diagnose
+from labkit import session
+from labkit.bringup import cluster, diagnose, kube, status
+from labkit.proving import namespace
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -23,6 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def run(*words: str, timeout_s: float = 300, **options) -> subprocess.CompletedProcess[str]:
     """`./lab WORDS` from the clone, as a user runs it."""
     return _done([ROOT / "lab", *words], timeout_s, **options)
+
+
+def on_terminal(command: list[str]) -> list[str]:
+    """The command on a real terminal of 80 columns, as `kubectl run -it` wants one."""
+    inside = f"stty columns 80 rows 24; {shlex.join(command)}"
+    return ["script", "--quiet", "--return", "--command", inside, os.devnull]
 
 
 def _done(command: list, timeout_s: float, **options) -> subprocess.CompletedProcess[str]:
@@ -56,15 +66,54 @@ def shell(lab: Run) -> Run:
         # in two steps: without exports kubectl would act on the user's own cluster
         script = f'exports=$({ROOT}/lab env)\neval "$exports"\n{lines}'
         command = ["bash", "-e", "-o", "pipefail", "-c", script]
-        if terminal:  # a real one of 80 columns, as `kubectl run -it` wants
-            inside = f"stty columns 80 rows 24; {shlex.join(command)}"
-            command = ["script", "--quiet", "--return", "--command", inside, os.devnull]
+        if terminal:
+            command = on_terminal(command)
         done = _done(command, timeout_s)
         if code is not None:
             assert done.returncode == code, f"{lines}\n{done.stdout}\n{done.stderr}"
         return done
 
     return in_shell
+
+
+class Twins(NamedTuple):
+    """Two namespaces of the lab: verbs act in the first, the lines they print in the second."""
+
+    ours: str
+    theirs: str
+
+    def kubectl(self, namespace: str, *words: str, **options) -> str:
+        return kube.Lab().kubectl("--namespace", namespace, *words, **options)
+
+    def line(self, printed: str, *, terminal: bool = False, timeout_s: float = 120):
+        """Runs the lines after `$` of what a verb printed, in the second namespace."""
+        found = re.findall(r"^\$ (.*(?:\\\n.*)*)$", printed, re.MULTILINE)
+        assert found, printed
+        command = ["bash", "-e", "-c", "\n".join(found)]
+        if terminal:
+            command = on_terminal(command)
+        return _done(command, timeout_s, env={**os.environ, **environment(self.theirs)})
+
+
+def environment(namespace: str) -> dict[str, str]:
+    """What lab.start(namespace) sets, for another process."""
+    values = status.environment()
+    path = os.pathsep.join([values["PATH"], os.environ["PATH"]])
+    config = session._kubeconfig(Path(values["KUBECONFIG"]), namespace)
+    return {**values, "PATH": path, "KUBECONFIG": str(config), "LAB_NAMESPACE": namespace}
+
+
+@pytest.fixture(scope="module")
+def twins(lab: Run, request) -> Iterator[Twins]:
+    names = [namespace.make(Path(f"{request.path.stem}-{word}")) for word in ("a", "b")]
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            config = Path(environment(names[0])["KUBECONFIG"])
+            patch.setattr(session, "_current", session.Session(names[0], "", config))
+            patch.setenv("OLLAMA_HOST", status.environment()["OLLAMA_HOST"])
+            yield Twins(*names)
+    finally:
+        namespace.remove(*names)
 
 
 @pytest.fixture
