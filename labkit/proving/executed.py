@@ -30,3 +30,13 @@ def write(file, items: list, seconds: float, failed: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     return path
+
+
+def text(outputs: list[dict]) -> str:
+    """What a cell showed, as plain text; not its error, which nbval tells itself.
+
+    >>> text([{"output_type": "stream", "name": "stdout", "text": "a"}])
+    'a'
+    """
+    shown = [output.get("text") or output.get("data", {}).get("text/plain") for output in outputs]
+    return "\n".join(part.rstrip() for part in shown if part)

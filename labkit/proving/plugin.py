@@ -7,7 +7,7 @@
 | a dead kernel is noticed, no message is lost | always (kernel.py) |
 | a limit of its own for a cell | tag `timeout-N`, in seconds; else 120 |
 | the check of an exercise fails before the solution | tags `solution` and `check` |
-| events, Pods and logs in the report of a failure | always |
+| what the cell showed, events, Pods and logs in the report of a failure | always |
 | the executed notebook, as it would look | folder `$LAB_ARTIFACTS`, else `artifacts/` |
 """
 
@@ -95,6 +95,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
     if isinstance(item, nbval.plugin.IPyNbCell) and report.failed and report.when != "teardown":
         notebook = item.parent.stash[_STATE]
         notebook.failed = notebook.failed or item.name
+        report.sections.append(("what the cell showed", executed.text(item.test_outputs or [])))
         if notebook.namespace:
             report.sections.extend(namespace.describe(notebook.namespace))
     return report

@@ -29,23 +29,29 @@ def run(*words: str, timeout_s: float = 300, **options) -> subprocess.CompletedP
     return _done([ROOT / "lab", *words], timeout_s, **options)
 
 
-def on_terminal(command: list[str]) -> list[str]:
-    """The command on a real terminal of 80 columns, as `kubectl run -it` wants one."""
-    inside = f"stty columns 80 rows 24; {shlex.join(command)}"
-    return ["script", "--quiet", "--return", "--command", inside, os.devnull]
-
-
-def _done(command: list, timeout_s: float, **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=timeout_s,
-        check=False,
-        **options,
-    )
+def _done(command: list, timeout_s: float, *, terminal: bool = False, **options):
+    """Runs it; on a real terminal of 80 columns, as `kubectl run -it` wants one, if so told."""
+    stdin = subprocess.DEVNULL
+    if terminal:
+        inside = f"stty columns 80 rows 24; {shlex.join(map(str, command))}"
+        command = ["script", "--quiet", "--return", "--command", inside, os.devnull]
+        # nobody types, and nobody leaves either: an end of input would end the session
+        stdin, typing = os.pipe()
+    try:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            stdin=stdin,
+            timeout=timeout_s,
+            check=False,
+            **options,
+        )
+    finally:
+        if terminal:
+            os.close(stdin)
+            os.close(typing)
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +72,7 @@ def shell(lab: Run) -> Run:
         # in two steps: without exports kubectl would act on the user's own cluster
         script = f'exports=$({ROOT}/lab env)\neval "$exports"\n{lines}'
         command = ["bash", "-e", "-o", "pipefail", "-c", script]
-        if terminal:
-            command = on_terminal(command)
-        done = _done(command, timeout_s)
+        done = _done(command, timeout_s, terminal=terminal)
         if code is not None:
             assert done.returncode == code, f"{lines}\n{done.stdout}\n{done.stderr}"
         return done
@@ -85,22 +89,20 @@ class Twins(NamedTuple):
     def kubectl(self, namespace: str, *words: str, **options) -> str:
         return kube.Lab().kubectl("--namespace", namespace, *words, **options)
 
+    def environment(self, namespace: str) -> dict[str, str]:
+        """What lab.start(namespace) makes of this process's environment, for another one."""
+        values = status.environment()
+        path = os.pathsep.join([values["PATH"], os.environ["PATH"]])
+        config = session._kubeconfig(Path(values["KUBECONFIG"]), namespace)
+        own = {"PATH": path, "KUBECONFIG": str(config), "LAB_NAMESPACE": namespace}
+        return {**os.environ, **values, **own}
+
     def line(self, printed: str, *, terminal: bool = False, timeout_s: float = 120):
         """Runs the lines after `$` of what a verb printed, in the second namespace."""
-        found = re.findall(r"^\$ (.*(?:\\\n.*)*)$", printed, re.MULTILINE)
+        found = re.findall(r"^\$ ((?:.*\\\n)*.*)$", printed, re.MULTILINE)
         assert found, printed
         command = ["bash", "-e", "-c", "\n".join(found)]
-        if terminal:
-            command = on_terminal(command)
-        return _done(command, timeout_s, env={**os.environ, **environment(self.theirs)})
-
-
-def environment(namespace: str) -> dict[str, str]:
-    """What lab.start(namespace) sets, for another process."""
-    values = status.environment()
-    path = os.pathsep.join([values["PATH"], os.environ["PATH"]])
-    config = session._kubeconfig(Path(values["KUBECONFIG"]), namespace)
-    return {**values, "PATH": path, "KUBECONFIG": str(config), "LAB_NAMESPACE": namespace}
+        return _done(command, timeout_s, terminal=terminal, env=self.environment(self.theirs))
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +110,12 @@ def twins(lab: Run, request) -> Iterator[Twins]:
     names = [namespace.make(Path(f"{request.path.stem}-{word}")) for word in ("a", "b")]
     try:
         with pytest.MonkeyPatch.context() as patch:
-            config = Path(environment(names[0])["KUBECONFIG"])
+            made = Twins(*names)
+            values = made.environment(names[0])
+            config = Path(values["KUBECONFIG"])
             patch.setattr(session, "_current", session.Session(names[0], "", config))
-            patch.setenv("OLLAMA_HOST", status.environment()["OLLAMA_HOST"])
-            yield Twins(*names)
+            patch.setenv("OLLAMA_HOST", values["OLLAMA_HOST"])
+            yield made
     finally:
         namespace.remove(*names)
 

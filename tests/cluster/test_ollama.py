@@ -1,0 +1,245 @@
+"""Ollama's words next to the lines they print: in a Pod, behind a Service, on this machine."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import labkit
+from labkit import ollama, verbs
+from labkit.bringup import engine, kube
+from labkit.bringup import ollama as local
+from labkit.bringup.model import plain
+from labkit.errors import ModelMissing, OllamaSaid, Unreachable
+from labkit.table import Table
+
+PLACES = ["pod/ollama", None]  # None: the lab's own, beside the cluster
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pods(twins):
+    """An Ollama as a Pod and a Service, with the model, in both namespaces; and beside them."""
+    for name in twins:
+        twins.kubectl(name, "run", "ollama", "--image=ollama/ollama")
+        twins.kubectl(name, "expose", "pod/ollama", "--port=11434")
+    for name in twins:
+        twins.kubectl(name, "wait", "pod/ollama", "--for=condition=Ready", "--timeout=90s")
+        pull = ("ollama", "pull", "--insecure", labkit.model)
+        twins.kubectl(name, "exec", "ollama", "--", *pull)
+    ollama.pull()
+
+
+@pytest.fixture
+def printed(capsys):
+    """What was printed since the last look."""
+    return lambda: capsys.readouterr().out
+
+
+def cells(text: str) -> list[list[str]]:
+    """The rows of a table that Ollama printed."""
+    return [re.split(r"\s{2,}", line.strip()) for line in plain(text).splitlines() if line.strip()]
+
+
+def without(table: Table, *names: str) -> list[list[str]]:
+    kept = [index for index, name in enumerate(table.columns) if name not in names]
+    return [[row[index] for index in kept] for row in [table.columns, *table.rows]]
+
+
+@pytest.mark.parametrize("at", PLACES)
+def test_models_are_those_that_ollama_lists(twins, printed, at):
+    table = ollama.models(at)
+    theirs = cells(twins.line(printed()).stdout)
+    assert [row[:3] for row in theirs] == without(table, "MODIFIED")
+    assert any(ollama.same(name, labkit.model) for name in table.column("NAME"))
+
+
+@pytest.mark.parametrize("at", PLACES)
+def test_show_says_what_ollama_says(twins, printed, at):
+    table = ollama.show(at=at)
+    theirs = plain(twins.line(printed()).stdout)
+    for section, name, value in table:
+        assert section in theirs
+        assert name in theirs
+        assert value[:40] in theirs  # the longer ones it shortens
+
+
+@pytest.mark.parametrize("at", PLACES)
+def test_ps_and_stop_agree_with_ollama_on_what_is_in_memory(twins, printed, at):
+    ollama.generate("What is a Pod?", at=at, keep_alive="2m")
+    twins.line(printed())
+    table = ollama.ps(at)
+    theirs = cells(twins.line(printed()).stdout)
+    assert without(table, "UNTIL", "CONTEXT", "ID") == [
+        [cell for index, cell in enumerate(row) if index in (0, 2, 3)] for row in theirs
+    ]
+    assert ollama.same(table[0][0], labkit.model)
+    assert ollama.stop(at=at).rows == []
+    assert twins.line(printed()).returncode == 0
+    assert ollama.ps(at).rows == []
+    assert len(cells(twins.line(printed()).stdout)) == 1
+
+
+@pytest.mark.parametrize("at", PLACES)
+def test_an_answer_is_the_one_that_ollama_run_gives(twins, printed, at):
+    answer = ollama.generate("What is a Pod?", at=at)
+    # it takes a line's end for a terminal's, and goes back to write a word whole
+    said = printed().replace("ollama run ", "ollama run --nowordwrap ")
+    assert len(answer.text) > 20
+    assert answer.text.split() == plain(twins.line(said).stdout).split()
+    assert answer.tokens > 5
+    assert answer.total_s >= answer.eval_s > 0
+
+
+@pytest.mark.parametrize("at", PLACES)
+def test_pulling_again_downloads_nothing_and_pulling_anew_does(twins, printed, at):
+    assert ollama.pull(at=at).fetched_bytes == 0
+    said = printed()
+    assert "nothing was downloaded" in said
+    assert twins.line(said).returncode == 0
+    with ollama.server(at) as server:
+        server.delete("/api/delete", {"model": labkit.model})
+    pulled = ollama.pull(at=at)
+    assert pulled.fetched_bytes > 1_000_000
+    assert "100 %" in printed()
+
+
+def test_a_service_is_asked_as_the_client_of_the_deck_asks_it(twins, printed):
+    table = ollama.show(at="service/ollama")
+    done = twins.line(printed(), terminal=True)
+    assert done.returncode == 0, done.stdout
+    assert f'"{table.items[0]["details"]["family"]}"' in plain(done.stdout)
+
+
+def test_a_turn_of_a_conversation_carries_what_was_said(printed):
+    first = ollama.chat("What is a Service?", at="pod/ollama")
+    second = ollama.chat("What is a Deployment?", at="pod/ollama", after=first)
+    assert "Deployment" in second.text
+    assert [message["role"] for message in second.messages] == ["user", "assistant"] * 2
+    assert ">>> What is a Deployment?" in printed()
+
+
+@pytest.mark.parametrize("at", PLACES)
+def test_a_model_that_is_not_there_is_missing_and_its_line_says_so_too(twins, printed, at):
+    with pytest.raises(ModelMissing):
+        ollama.show("nosuch", at=at)
+    assert twins.line(printed()).returncode != 0
+    with pytest.raises(ModelMissing, match=r"lab\.pull"):
+        ollama.generate("x", model="nosuch", at=at)
+    with pytest.raises(OllamaSaid) as raised:
+        ollama.pull(labkit.model.replace("lab-llama", "nosuch"), at=at)
+    assert not isinstance(raised.value, ModelMissing)
+
+
+def test_an_ollama_that_is_not_there_is_said_in_three_lines(monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:1")
+    with pytest.raises(Unreachable, match="the local Ollama does not answer"):
+        ollama.models()
+
+
+INTERRUPTED = """
+import labkit as lab
+lab.start()
+print("ready", flush=True)
+lab.ps(watch=True)
+"""
+
+
+def test_ctrl_c_leaves_stopped_and_an_ollama_that_goes_on(twins):
+    ollama.generate("What is a Pod?", keep_alive="2m")
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", INTERRUPTED],
+        env=twins.environment(twins.ours),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while process.stdout.readline() != "ready\n":
+            assert process.poll() is None, process.stderr.read()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert "■ stopped: loaded models" in out
+    assert err.rstrip().endswith("KeyboardInterrupt")
+    assert len(ollama.ps()) == 1
+    ollama.stop()
+
+
+def test_the_container_runs_as_nobody_on_this_machine_only_with_no_rights():
+    found = engine.inspect("container", local.NAME)[local.NAME]
+    assert found["Config"]["User"].partition(":")[0] not in ("", "0", "root")
+    ports = found["HostConfig"]["PortBindings"]["11434/tcp"]
+    assert [port["HostIp"] for port in ports] == ["127.0.0.1"]
+    assert found["HostConfig"]["CapDrop"] == ["ALL"]
+    assert found["HostConfig"]["ReadonlyRootfs"]
+    assert not found["HostConfig"]["Privileged"]
+    assert found["HostConfig"]["Memory"] > 0
+
+
+def test_a_killed_container_is_brought_back_with_its_models(lab, twins):
+    before = json.dumps(ollama.models().column("NAME"))
+    engine.docker("kill", local.NAME)
+    assert "no  local Ollama" in lab("status").stdout
+    done = subprocess.run(
+        ["ollama", "list"],
+        env=twins.environment(kube.LEARNER),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "try: ./lab up"
+    assert lab("up", "--yes").returncode == 0
+    assert json.dumps(ollama.models().column("NAME")) == before
+
+
+def examples() -> list[tuple[str, str]]:
+    """The example in the docstring of each public name."""
+    found = []
+    for name in labkit._HOMES:
+        text = getattr(labkit, name).__doc__
+        block = "\n".join(re.findall(r"^ {8}(\S.*| {4}.*)$", text, re.MULTILINE))
+        found += [(name, block)] if name != "LabError" else []
+    return found
+
+
+def test_every_public_name_has_an_example_that_runs(twins, monkeypatch):
+    order = ["start", "run", "wait"]
+    found = dict(examples())
+    assert all(found.values()), [name for name, text in found.items() if not text]
+    for name, value in twins.environment(twins.ours).items():
+        monkeypatch.setenv(name, value)
+    for target in ("pod/ollama", "service/ollama"):
+        verbs.delete(target)
+    verbs.apply(DEPLOYMENT)
+    last = ["delete"]
+    middle = [name for name in found if name not in (*order, *last)]
+    for name in [*order, "pull", *middle, *last]:
+        if name == "connect":
+            twins.kubectl(twins.ours, "expose", "deployment/ollama", "--port=11434")
+        try:
+            exec(found[name], {"lab": labkit})
+        except Exception as error:
+            pytest.fail(f"the example of lab.{name} fails: {found[name]}\n{error}")
+
+
+DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "ollama"},
+    "spec": {
+        "selector": {"matchLabels": {"app": "ollama"}},
+        "template": {
+            "metadata": {"labels": {"app": "ollama"}},
+            "spec": {"containers": [{"name": "ollama", "image": "ollama/ollama"}]},
+        },
+    },
+}
