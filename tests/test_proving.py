@@ -207,8 +207,10 @@ def test_notebooks_tagged_alone_run_after_the_others_and_beside_none(tmp_path, m
     write(tmp_path / "c.ipynb", [("1", "alone")])
     ran = []
     monkeypatch.setattr(run, "_run", lambda words: ran.append(words) or 0)
+    monkeypatch.setattr(namespace, "wait_until_gone", lambda: ran.append("waited"))
     assert run.main(["."]) == 0
-    assert ran == [["-n", "2", "--dist", "loadfile", "a.ipynb", "b.ipynb"], ["c.ipynb"]]
+    together = ["-n", "2", "--dist", "loadfile", "a.ipynb", "b.ipynb"]
+    assert ran == [together, "waited", ["c.ipynb"]]
     assert "c.ipynb: did not run" in capsys.readouterr().out
 
 
@@ -217,6 +219,7 @@ def test_the_worst_exit_code_is_the_runs(tmp_path, monkeypatch):
     write(tmp_path / "a.ipynb", ["1"])
     write(tmp_path / "c.ipynb", [("1", "alone")])
     monkeypatch.setattr(run, "_run", lambda words: 1 if "c.ipynb" in words else 0)
+    monkeypatch.setattr(namespace, "wait_until_gone", lambda: None)
     assert run.main(["."]) == 1
 
 

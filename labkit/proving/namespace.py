@@ -56,12 +56,11 @@ def remove(*names: str) -> None:
         shutil.rmtree(paths.state("namespaces", name), ignore_errors=True)
 
 
-def wait_until_gone(names: list[str]) -> None:
-    """Raises CommandFailed when one is still there after two minutes."""
-    if names:
-        words = [f"namespace/{name}" for name in names]
-        limit = f"--timeout={REMOVE_S}s"
-        lab().kubectl("wait", "--for=delete", *words, limit, timeout_s=REMOVE_S + 20)
+def wait_until_gone() -> None:
+    """Until no namespace of this run is left; raises CommandFailed after two minutes."""
+    chosen = ("namespaces", "--selector", f"{RUN}={run_id()}")
+    limit = f"--timeout={REMOVE_S}s"
+    lab().kubectl("wait", "--for=delete", *chosen, limit, timeout_s=REMOVE_S + 20)
 
 
 def remove_leftovers() -> list[str]:

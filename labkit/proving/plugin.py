@@ -60,7 +60,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     made = config.stash.get(_MADE, [])
     if made:  # also of a notebook that Ctrl-C ended
         namespace.remove(*made)
-        namespace.wait_until_gone(made)
 
 
 @pytest.hookimpl(tryfirst=True)

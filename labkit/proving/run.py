@@ -7,13 +7,14 @@ with pytest's -x: a failing cell ends its own notebook, and one run tells of all
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 
-from labkit.proving import executed
+from labkit.proving import executed, namespace
 from labkit.proving.plugin import tags
 
 WORKERS = 2  # a notebook mostly waits for the cluster; more would measure each other
@@ -32,7 +33,9 @@ def main(words: list[str]) -> int:
     if together:
         spread = ["-n", str(min(WORKERS, len(together))), "--dist", "loadfile"]
         codes.append(_run([*(spread if len(together) > 1 else []), *map(str, together)]))
-    codes += [_run([str(file)]) for file in alone]
+    for file in alone:
+        namespace.wait_until_gone()  # Pods that still end are not nothing
+        codes.append(_run([str(file)]))
     print(table(files), flush=True)
     return max(codes)
 
@@ -73,7 +76,8 @@ def table(files: list[Path]) -> str:
 
 def _run(words: list[str]) -> int:
     print("$ pytest " + " ".join(words), flush=True)
-    return subprocess.run([*_PYTEST, *words], check=False).returncode
+    env = {**os.environ, "LAB_PROVING_PID": str(os.getpid())}  # whose run the namespaces are of
+    return subprocess.run([*_PYTEST, *words], env=env, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -6,17 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import labkit
-from labkit import ollama, verbs
+from labkit import ollama, reach, session, verbs
 from labkit.bringup import engine, kube
 from labkit.bringup import ollama as local
 from labkit.bringup.model import plain
 from labkit.errors import ModelMissing, OllamaSaid, Unreachable
 from labkit.table import Table
 
+BODY = {"model": labkit.model}
 PLACES = ["pod/ollama", None]  # None: the lab's own, beside the cluster
 
 
@@ -101,7 +103,7 @@ def test_pulling_again_downloads_nothing_and_pulling_anew_does(twins, printed, a
     assert "nothing was downloaded" in said
     assert twins.line(said).returncode == 0
     with ollama.server(at) as server:
-        server.delete("/api/delete", {"model": labkit.model})
+        server.delete("/api/delete", BODY)
     pulled = ollama.pull(at=at)
     assert pulled.fetched_bytes > 1_000_000
     assert "100 %" in printed()
@@ -112,6 +114,17 @@ def test_a_service_is_asked_as_the_client_of_the_deck_asks_it(twins, printed):
     done = twins.line(printed(), terminal=True)
     assert done.returncode == 0, done.stdout
     assert f'"{table.items[0]["details"]["family"]}"' in plain(done.stdout)
+
+
+def test_no_answer_through_the_api_server_is_cut_however_many_are_asked():
+    here = session.current()
+
+    def ask(_: int) -> int:
+        with reach.opened(here, "pod/ollama") as connection:
+            return sum("details" in connection.post("/api/show", BODY) for _ in range(250))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(ask, range(4))) == 1000
 
 
 def test_a_turn_of_a_conversation_carries_what_was_said(printed):
