@@ -16,7 +16,7 @@ from labkit.bringup import environment_yml, up
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/notebooks-in-ci.md"]
 
 
 def shell_lines(text: str) -> list[str]:
@@ -54,7 +54,7 @@ def parses(command: str) -> bool:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_lab_command_in_the_documents_is_one_that_lab_takes(document):
     commands = lab_commands((ROOT / document).read_text())
-    assert len(commands) > 3
+    assert commands
     assert [command for command in commands if not parses(command)] == []
 
 

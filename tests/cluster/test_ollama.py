@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -242,6 +243,17 @@ def test_every_public_name_has_an_example_that_runs(twins, monkeypatch):
             exec(found[name], {"lab": labkit})
         except Exception as error:
             pytest.fail(f"the example of lab.{name} fails: {found[name]}\n{error}")
+
+
+def test_the_readmes_python_runs(twins, monkeypatch):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    for name, value in twins.environment(twins.ours).items():
+        monkeypatch.setenv(name, value)
+    verbs.delete("pod/ollama", ignore_not_found=True)
+    known: dict = {}
+    exec(block, known)
+    assert known["lab"].logs("pod/ollama", tail=1)
 
 
 DEPLOYMENT = {
