@@ -26,33 +26,42 @@ from labkit.errors import EngineMissing, LabError
 
 def down(reporter: Reporter, context: str = "") -> None:
     """Remove cluster and registry container; images, builds and models' makings stay."""
-    with reporter.task("stop JupyterLab") as task:
-        task.note("done, the notebooks stay" if jupyter.stop() else "none ran")
     if context:
         lab = kube.take_over(context)
         with reporter.task(f"namespaces in {context}") as task:
             names = kube.remove_namespaces(lab)
             task.note(f"removed {', '.join(names)}" if names else "there were none of the lab's")
         lab.kubeconfig.unlink(missing_ok=True)
+        _stop_jupyter(reporter, context)
         return
     try:
         engine.version()
     except EngineMissing:
         if cluster.ours():
             raise  # what the lab has in it cannot be seen, let alone removed
-        reporter.say("No container engine answers, so nothing of the lab runs.")
+        reporter.say("No container engine answers, so nothing of the lab runs in one.")
+        _stop_jupyter(reporter, context)
         return
     for name in (golang.BUILDER, node.FILLER):  # left by a killed build
         engine.docker("rm", "-f", name, check=False)
-    with reporter.task("remove the local Ollama") as task:
-        ollama.remove()
-        task.note("done, its models stay")
+    # first: when the cluster is not ours, all the rest stays as it is too
     with reporter.task("remove the cluster") as task:
         task.note("done" if cluster.nodes() else "there was none")
         cluster.delete()
+    with reporter.task("remove the local Ollama") as task:
+        ollama.remove()
+        task.note("done, its models stay")
+    _stop_jupyter(reporter, context)
     with reporter.task("remove the image registry") as task:
         registry.remove()
         task.note("done, its images stay")
+
+
+def _stop_jupyter(reporter: Reporter, context: str) -> None:
+    server = jupyter.known()
+    if server and server.context == context:  # else it is another lab's
+        with reporter.task("stop JupyterLab") as task:
+            task.note("done, the notebooks stay" if jupyter.stop() else "it had ended")
 
 
 def say_what_stays(reporter: Reporter) -> None:

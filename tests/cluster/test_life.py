@@ -206,3 +206,4 @@ def test_a_kind_cluster_that_is_not_ours_is_left_alone(lab):
         assert len(cluster.nodes()) == 2
     finally:
         aside.rename(record)
+    assert lab("status").returncode == 0
