@@ -45,10 +45,21 @@ _QUICK = (
     ],
 )
 _UP = [*_PYTHON, "labkit", "up", "--yes"]
+# those that stop, kill and replace the lab: with nothing beside them
+_LIFE = ["tests/cluster/test_faults.py", "tests/cluster/test_life.py"]
+_SLOWEST = "--durations=8"
 _ON_LAB = {
-    "cluster": [*_PYTHON, "pytest", "tests/cluster"],
-    "notebooks": [*_PYTHON, "labkit.proving.run", "notebooks"],
-    "browser": [*_PYTHON, "pytest", "tests/browser"],
+    "cluster": [
+        # two files at a time: most of a test is waiting for the cluster
+        [
+            *[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=2", "--dist=loadfile"],
+            *[f"--ignore={file}" for file in _LIFE],
+            "tests/cluster",
+        ],
+        [*_PYTHON, "pytest", _SLOWEST, *_LIFE],
+    ],
+    "notebooks": [[*_PYTHON, "labkit.proving.run", "notebooks"]],
+    "browser": [[*_PYTHON, "pytest", "tests/browser"]],
 }
 
 
@@ -101,7 +112,7 @@ def _quick() -> int:
 
 
 def _build() -> int:
-    return _run_on_lab(_UP)
+    return _run_on_lab([_UP])
 
 
 def _body(name: str) -> Callable[[], int]:
@@ -110,13 +121,16 @@ def _body(name: str) -> Callable[[], int]:
     return {"quick": _quick, "build": _build}[name]
 
 
-def _run_on_lab(command: list[str]) -> int:
-    code = _run(command)
-    if code:
-        from labkit.bringup import diagnose
+def _run_on_lab(commands: list[list[str]]) -> int:
+    """Runs them until one fails, which then says what the cluster says."""
+    for command in commands:
+        code = _run(command)
+        if code:
+            from labkit.bringup import diagnose
 
-        _say(diagnose.report())
-    return code
+            _say(diagnose.report())
+            return code
+    return 0
 
 
 def _run(command: list[str]) -> int:

@@ -24,18 +24,19 @@ def commands(monkeypatch):
 
 QUICK = ["ruff check", "ruff format", "labkit.proving.lint notebooks", "pytest tests labkit"]
 UP, CLUSTER = "labkit up", "pytest tests/cluster"
+LIFE = "pytest tests/cluster/test_faults.py tests/cluster/test_life.py"
 NOTEBOOKS, BROWSER = "labkit.proving.run notebooks", "pytest tests/browser"
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], [*QUICK, UP, CLUSTER, NOTEBOOKS, BROWSER]),
+        ([], [*QUICK, UP, CLUSTER, LIFE, NOTEBOOKS, BROWSER]),
         (["quick"], QUICK),
-        (["cluster"], [UP, CLUSTER]),
+        (["cluster"], [UP, CLUSTER, LIFE]),
         (["notebooks"], [UP, NOTEBOOKS]),
         (["browser", "notebooks"], [UP, NOTEBOOKS, BROWSER]),
-        (["cluster", "quick"], [*QUICK, UP, CLUSTER]),
+        (["cluster", "quick"], [*QUICK, UP, CLUSTER, LIFE]),
     ],
 )
 def test_without_a_word_all_tiers_run_and_always_in_the_same_order(commands, words, expected):
@@ -64,7 +65,7 @@ def test_after_a_failed_tier_the_next_is_not_run_and_that_is_said(commands, caps
     assert "not run: build, because a tier before it failed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("failing", [UP, CLUSTER])
+@pytest.mark.parametrize("failing", [UP, CLUSTER, LIFE])
 def test_when_the_cluster_tier_fails_it_says_what_the_cluster_says(commands, capsys, failing):
     _, codes = commands
     codes[failing] = 2
