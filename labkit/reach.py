@@ -136,6 +136,9 @@ class Connection:
             return NotFound(
                 f"there is no {self.name}", found["message"], 'lab.get("pods,services")'
             )
+        if found["message"] == "address not allowed":  # what it says of no address at all
+            hint = f'lab.wait("{self.name}") first'
+            return Unreachable(f"{self.name} does not answer", "it has no address yet", hint)
         return Unreachable(f"{self.name} does not answer", found["message"], self._look())
 
     def _look(self) -> str:

@@ -78,6 +78,13 @@ def test_a_no_of_the_api_server_is_not_taken_for_ollamas(answering, status, erro
         ollama.get("/api/version")
 
 
+def test_a_pod_without_an_address_is_one_to_wait_for(answering):
+    said = {"kind": "Status", "message": "address not allowed"}
+    url = answering(lambda handler: handler.send(said, 403))
+    with reach.local(url) as ollama, pytest.raises(Unreachable, match="has no address yet"):
+        ollama.get("/api/version")
+
+
 def test_nobody_there_is_said_at_once():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -243,6 +243,8 @@ def test_every_public_name_has_an_example_that_runs(twins, monkeypatch):
             exec(found[name], {"lab": labkit})
         except Exception as error:
             pytest.fail(f"the example of lab.{name} fails: {found[name]}\n{error}")
+        if name == "run":
+            labkit.wait("pod/ollama")
 
 
 def test_the_readmes_python_runs(twins, monkeypatch):
