@@ -8,6 +8,12 @@ True
 |---|---|
 | `lab.start` | chooses the lab and your namespace; the first line of every notebook |
 | `lab.run`, `exec`, `logs`, `get`, `delete`, `apply`, `events`, `wait` | what kubectl's words do |
+| `lab.create_deployment`, `create_service`, `scale`, `restart`, `rollout` | for many Pods |
+| `lab.each_pod`, `processes`, `hey` | who answered, what runs inside, and a client that asks |
+| `lab.timeline`, `mirrored` | what happened to Pods and when; what left the model mirror |
+| `lab.bake`, `slow_model`, `manifest` | an image and a model made for a lesson; a manifest's text |
+| `lab.helm_upgrade`, `helm_uninstall` | what helm's words do |
+| `lab.Table`, `Chart`, `choice` | what results are shown in, and a control to turn |
 | `lab.pull`, `generate`, `chat`, `models`, `ps`, `show`, `stop` | what Ollama's words do |
 | `lab.connect` | a Service or a Pod, reached from Python outside the cluster |
 | `lab.check`, `lab.solved` | is a step done? says what it saw and what to try |
@@ -24,24 +30,42 @@ __version__ = "0.1.0"
 # where each name lives; no module has the name of one of them, which would replace it
 _HOMES = {
     "LabError": "errors",
+    "Chart": "chart",
+    "Table": "table",
     "apply": "verbs",
+    "bake": "making",
     "chat": "ollama",
     "check": "checks",
+    "choice": "display",
     "connect": "reach",
+    "create_deployment": "workloads",
+    "create_service": "workloads",
     "delete": "verbs",
+    "each_pod": "pods",
     "events": "verbs",
     "exec": "inside",
     "generate": "ollama",
     "get": "verbs",
+    "helm_uninstall": "helm",
+    "helm_upgrade": "helm",
+    "hey": "clients",
     "logs": "verbs",
+    "manifest": "verbs",
+    "mirrored": "mirror_log",
     "models": "ollama",
+    "processes": "pods",
     "ps": "ollama",
     "pull": "ollama",
+    "restart": "workloads",
+    "rollout": "waiting",
     "run": "verbs",
+    "scale": "workloads",
     "show": "ollama",
+    "slow_model": "making",
     "solved": "checks",
     "start": "session",
     "stop": "ollama",
+    "timeline": "timelines",
     "wait": "waiting",
 }
 

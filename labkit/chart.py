@@ -16,7 +16,7 @@ Place = tuple[float, float]
 # difference; their counts have no common factor, so that 20 series differ.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00")
 _DASHES = ("none", "7 4", "2 3", "10 3 2 3")
-_MARKERS = (  # around 0,0
+MARKERS = (  # around 0,0
     '<circle r="3.5"/>',
     '<rect x="-3" y="-3" width="6" height="6"/>',
     '<path d="M0-4.5 4 3H-4Z"/>',
@@ -145,26 +145,26 @@ def svg(title: str, x: str, y: str, series: Series) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
         f' viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" font-size="12" fill="#222">',
         f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
-        _text(_LEFT, 20, title, size=14),
-        _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, x, anchor="middle"),
-        _text(14, (_TOP + _HEIGHT - _BOTTOM) / 2, y, anchor="middle", turned=True),
+        text(_LEFT, 20, title, size=14),
+        text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, x, anchor="middle"),
+        text(14, (_TOP + _HEIGHT - _BOTTOM) / 2, y, anchor="middle", turned=True),
     ]
     for tick in across:
         left, _ = place((tick, upward[0]))
-        body.append(_line(left, _HEIGHT - _BOTTOM, left, _HEIGHT - _BOTTOM + 5, "#222"))
-        body.append(_text(left, _HEIGHT - _BOTTOM + 18, number(tick), anchor="middle"))
+        body.append(line(left, _HEIGHT - _BOTTOM, left, _HEIGHT - _BOTTOM + 5, "#222"))
+        body.append(text(left, _HEIGHT - _BOTTOM + 18, number(tick), anchor="middle"))
     for tick in upward:
         _, top = place((across[0], tick))
         colour = "#222" if tick == upward[0] else "#ccc"
-        body.append(_line(_LEFT, top, _WIDTH - _RIGHT, top, colour))
-        body.append(_text(_LEFT - 8, top + 4, number(tick), anchor="end"))
+        body.append(line(_LEFT, top, _WIDTH - _RIGHT, top, colour))
+        body.append(text(_LEFT - 8, top + 4, number(tick), anchor="end"))
     for index, (name, found) in enumerate(points.items()):
         places = [place(point) for point in found]
         every = max(1, len(places) // 20)  # markers that touch each other tell nothing
         body += _drawn(index, places, places[::every])
         top = _HEIGHT + _LEGEND_LINE * index + 4
         body += _drawn(index, [(_LEFT, top), (_LEFT + 40, top)], [(_LEFT + 20, top)])
-        body.append(_text(_LEFT + 50, top + 4, name))
+        body.append(text(_LEFT + 50, top + 4, name))
     return "".join(body) + "</svg>"
 
 
@@ -176,7 +176,7 @@ def _drawn(index: int, places: list[Place], marked: list[Place]) -> Iterator[str
         f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"'
         f' stroke-dasharray="{dash}"/>'
     )
-    marker = _MARKERS[index % len(_MARKERS)]
+    marker = MARKERS[index % len(MARKERS)]
     for left, top in marked:
         yield f'<g transform="translate({left:g} {top:g})" fill="{colour}">{marker}</g>'
 
@@ -189,7 +189,7 @@ def _value(points: dict[float, float], place: float) -> str:
     return number(points[place]) if place in points else "–"
 
 
-def _text(left, top, text, *, anchor="start", size=12, turned=False) -> str:
+def text(left, top, text, *, anchor="start", size=12, turned=False) -> str:
     turn = f' transform="rotate(-90 {left:g} {top:g})"' if turned else ""
     return (
         f'<text x="{left:g}" y="{top:g}" text-anchor="{anchor}" font-size="{size}"{turn}>'
@@ -197,7 +197,7 @@ def _text(left, top, text, *, anchor="start", size=12, turned=False) -> str:
     )
 
 
-def _line(left, top, right, bottom, colour) -> str:
+def line(left, top, right, bottom, colour) -> str:
     return (
         f'<line x1="{left:g}" y1="{top:g}" x2="{right:g}" y2="{bottom:g}"'
         f' stroke="{colour}" stroke-width="1"/>'

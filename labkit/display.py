@@ -222,7 +222,12 @@ class Choice(Shown):
 
 
 def choice(label: str, options: Sequence[Any], value: Any) -> Choice:
-    """A control that the learner may turn, and code may read and set: `.value`."""
+    """A control that the learner may turn, and code may read and set: `.value`.
+
+        replicas = lab.choice("replicas", [1, 2, 4], 2)
+
+    Buttons or a list in a notebook; elsewhere the plain value.
+    """
     if not in_notebook():
         return Choice(label, options, value, SimpleNamespace(value=value))
     import ipywidgets

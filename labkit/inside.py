@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -53,27 +54,40 @@ def exec(  # noqa: A001  kubectl's own word
     flags = {"container": container, "stdin": stdin is not None}
     echo(kubectl.line("exec", target, command=command, **flags))
     pod = targets.pod_of(session, targets.parsed(session, target))
-    said = " ".join(command)
     with Live(f"{command[0]} in pod/{pod}") as live:
-        socket = _opened(session, pod, command, container, with_stdin=stdin is not None)
-        try:
-            ended = _read(socket, stdin, live, timeout_s)
-        finally:
-            socket.close()
-            socket.sock.shutdown()  # close() leaves one open that the other end has closed
-        if ended is None:
-            raise TimedOut(
-                f"{said!r} in pod/{pod} had not ended after {timeout_s:g} s",
-                "it goes on in there",
-                "a larger timeout_s",
-            )
-        if ended.code:
-            last = (ended.stderr or ended.stdout).strip().splitlines()
-            raise CommandFailed(
-                f"{said!r} in pod/{pod} ended with exit code {ended.code}",
-                last[-1] if last else "it wrote nothing",
-                f'lab.logs("pod/{pod}"), or other words after the target',
-            )
+        return ran(session, pod, command, container, stdin, live.append, timeout_s)
+
+
+def ran(
+    session: Session,
+    pod: str,
+    command: tuple[str, ...],
+    container: str | None = None,
+    stdin: str | bytes | None = None,
+    on_text: Callable[[str], None] = lambda text: None,
+    timeout_s: float = 30.0,
+) -> Ended:
+    """The same, in this Pod, without a word about it; what it writes goes to `on_text`."""
+    said = " ".join(command)
+    socket = _opened(session, pod, command, container, with_stdin=stdin is not None)
+    try:
+        ended = _read(socket, stdin, on_text, timeout_s)
+    finally:
+        socket.close()
+        socket.sock.shutdown()  # close() leaves one open that the other end has closed
+    if ended is None:
+        raise TimedOut(
+            f"{said!r} in pod/{pod} had not ended after {timeout_s:g} s",
+            "it goes on in there",
+            "a larger timeout_s",
+        )
+    if ended.code:
+        last = (ended.stderr or ended.stdout).strip().splitlines()
+        raise CommandFailed(
+            f"{said!r} in pod/{pod} ended with exit code {ended.code}",
+            last[-1] if last else "it wrote nothing",
+            f'lab.logs("pod/{pod}"), or other words after the target',
+        )
     return ended
 
 
@@ -102,7 +116,10 @@ def _opened(
 
 
 def _read(
-    socket: WSClient, stdin: str | bytes | None, live: Live, timeout_s: float
+    socket: WSClient,
+    stdin: str | bytes | None,
+    on_text: Callable[[str], None],
+    timeout_s: float,
 ) -> Ended | None:
     """What it wrote and how it ended; None when the time was up first."""
     from websocket import WebSocketException
@@ -127,7 +144,7 @@ def _read(
                 text = decoder.decode(socket.read_channel(channel) or b"")
                 texts[channel] += text
                 if text:
-                    live.append(text)
+                    on_text(text)
         return Ended(texts[STDOUT], texts[STDERR], _code(socket.read_channel(ERROR)))
     except (WebSocketException, OSError) as error:
         raise ApiSilent("the API server does not answer", str(error), "./lab status") from None

@@ -1,32 +1,30 @@
-"""The steps of the notebooks: each one's name, title, and the check that asks for it."""
+"""The steps of the notebooks: each one's name, title, state, and the check that asks for it."""
 
 from __future__ import annotations
 
-import datetime
 import difflib
 from collections.abc import Callable
 from typing import NamedTuple
 
-import labkit
-from labkit import humane, ollama, targets, verdict
-from labkit.errors import ModelMissing, NotFound, OllamaSaid, UnknownStep, Unreachable
+from labkit import evidence
+from labkit.errors import UnknownStep
+from labkit.evidence import Seen
 from labkit.session import Session
 
 
-class Seen(NamedTuple):
-    """What a check saw: did it pass, in what words, and what to try where it did not."""
-
-    passed: bool
-    saw: str
-    hint: str = ""
-
-
 class Step(NamedTuple):
-    """One section of a notebook that changes something and ends in a check."""
+    """One section of a notebook that changes something and ends in a check.
+
+    The state that it leaves in the learner's namespace: the objects of these folders of
+    k8s/steps, Deployment `ollama` scaled, the lab's model pulled into each Pod of `pulled`.
+    """
 
     id: str
     title: str
     check: Callable[[Session], Seen]
+    state: tuple[str, ...] = ()
+    replicas: int = 1
+    pulled: tuple[str, ...] = ()
 
 
 def named(name: str) -> list[Step]:
@@ -46,95 +44,117 @@ def named(name: str) -> list[Step]:
     return found
 
 
-def pod_serves(name: str) -> Callable[[Session], Seen]:
-    """A check: the Pod is ready, and the Ollama in it answers."""
-
-    def check(session: Session) -> Seen:
-        one = targets.parsed(session, f"pod/{name}")
-        try:
-            pod = targets.found(session, one)
-        except NotFound:
-            run = f'lab.run("{name}", image="ollama/ollama")'
-            return Seen(False, f"there is no {one} in namespace {session.namespace}", run)
-        if not targets.ready(pod):
-            trouble = verdict.trouble(pod)
-            if trouble:
-                return Seen(False, f"{one}: {trouble.reason}, {trouble.message}", trouble.hint)
-            return Seen(False, f"{one} {verdict.pod_doing(pod, ())}", f'lab.wait("{one}")')
-        try:
-            with ollama.server(str(one)) as server:
-                version = server.get("/api/version")["version"]
-        except (Unreachable, OllamaSaid, KeyError, TypeError) as error:
-            image = pod["spec"]["containers"][0]["image"]
-            hint = f'is {image} an Ollama? lab.logs("{one}")'
-            return Seen(False, f"{one} is ready, but no Ollama answers in it: {error!r}", hint)
-        return Seen(True, f"{one} is ready, and Ollama {version} answers")
-
-    return check
+_POD = ("00-pod",)
+_SERVICE = ("03-deployment", "03-service")
+_EVERY_POD = ("deployment/ollama",)
 
 
-def pod_answers(name: str) -> Callable[[Session], Seen]:
-    """A check: the Ollama in the Pod answers a prompt with the lab's model."""
-
-    def check(session: Session) -> Seen:
-        serves = pod_serves(name)(session)
-        return _answers(f"pod/{name}") if serves.passed else serves
-
-    return check
-
-
-def local_has_model(session: Session) -> Seen:
-    """The local Ollama answers a prompt with the lab's model."""
-    return _answers(None)
-
-
-def local_is_unloaded(session: Session) -> Seen:
-    """The local Ollama answers, and the lab's model is not in its memory."""
-    loaded = _loaded()
-    if not loaded:
-        return Seen(True, "the local Ollama has no model in memory")
-    until = humane.since(loaded["expires_at"])
-    return Seen(False, f"{loaded['name']} is loaded; it goes {until}", "lab.ps(watch=True)")
-
-
-def local_stays_loaded(session: Session) -> Seen:
-    """The lab's model is in the local Ollama's memory, for half an hour yet at least."""
-    loaded = _loaded()
-    hint = 'lab.generate("Hello", keep_alive="1h")'
-    if not loaded:
-        return Seen(False, "the model is not loaded", hint)
-    until = humane.since(loaded["expires_at"])
-    left = humane.moment_of(loaded["expires_at"]) - datetime.datetime.now(datetime.UTC)
-    enough = left > datetime.timedelta(minutes=30)
-    return Seen(enough, f"{loaded['name']} is loaded; it goes {until}", hint)
-
-
-def _answers(at: str | None) -> Seen:
-    name = at or "the local Ollama"
-    body = {"model": labkit.model, "prompt": "What is a Pod?", "stream": False}
-    try:
-        with ollama.server(at) as server:
-            answer = server.post("/api/generate", body)
-    except ModelMissing as error:
-        return Seen(False, error.saw, f"lab.pull(at={at!r})" if at else "lab.pull()")
-    except (OllamaSaid, Unreachable) as error:
-        return Seen(False, f"{error.happened}: {error.saw}", error.hint)
-    if not (answer.get("done") and answer.get("response")):
-        return Seen(False, f"{name} gave an empty answer", "ask once more: lab.generate(…)")
-    return Seen(True, f"{name} answers with {labkit.model}")
-
-
-def _loaded() -> dict | None:
-    with ollama.server() as server:
-        found = server.get("/api/ps")["models"] or []
-    return next((m for m in found if ollama.same(m["name"], labkit.model)), None)
+def _way(name: str, title: str, folder: str, *, replicas: int = 1) -> Step:
+    """A way to bring the model to every Pod, of notebook 05."""
+    check = evidence.pods_bring_model(replicas)
+    return Step(f"05-models-everywhere/{name}", title, check, ("05-model", folder), replicas)
 
 
 STEPS = (
-    Step("00-start/run", "Run Ollama", pod_serves("ollama")),
-    Step("00-start/pull", "Pull a model", pod_answers("ollama")),
-    Step("00-start/your-turn", "Your turn: a Pod `mine` that answers", pod_answers("mine")),
-    Step("01-ollama/run", "Run", local_has_model),
-    Step("01-ollama/unload", "Unloading", local_is_unloaded),
-    Step("01-ollama/your-turn", "Your turn: loaded for an hour", local_stays_loaded),
+    Step("00-start/run", "Run Ollama", evidence.pod_serves("ollama"), _POD),
+    Step(
+        "00-start/pull",
+        "Pull a model",
+        evidence.pod_answers("ollama"),
+        _POD,
+        pulled=("pod/ollama",),
+    ),
+    Step(
+        "00-start/your-turn",
+        "Your turn: a Pod `mine` that answers",
+        evidence.pod_answers("mine"),
+        (*_POD, "00-mine"),
+        pulled=("pod/ollama", "pod/mine"),
+    ),
+    Step("01-ollama/run", "Run", evidence.local_has_model),
+    Step("01-ollama/unload", "Unloading", evidence.local_is_unloaded),
+    Step("01-ollama/your-turn", "Your turn: loaded for an hour", evidence.local_stays_loaded),
+    Step("02-pod/run", "Run", evidence.pod_serves("ollama"), _POD),
+    Step(
+        "02-pod/answer",
+        "Run a command inside",
+        evidence.pod_answers("ollama"),
+        _POD,
+        pulled=("pod/ollama",),
+    ),
+    Step("02-pod/again", "Delete, and run again", evidence.pod_is_empty("ollama"), _POD),
+    Step(
+        "02-pod/your-turn",
+        "Your turn: a Pod `typo`",
+        evidence.pod_serves("typo"),
+        (*_POD, "02-typo"),
+    ),
+    Step(
+        "03-service/deployment",
+        "A Deployment",
+        evidence.deployment_ready(),
+        ("03-deployment",),
+    ),
+    Step(
+        "03-service/right-port",
+        "Your turn: nobody answers",
+        evidence.service_reaches_ollama,
+        _SERVICE,
+    ),
+    Step(
+        "03-service/pulled",
+        "Pull, from inside",
+        evidence.some_pod_has_model,
+        _SERVICE,
+        pulled=_EVERY_POD,
+    ),
+    Step("03-service/answers", "Ask", evidence.service_answers, _SERVICE, pulled=_EVERY_POD),
+    Step(
+        "04-scale/one",
+        "One Pod that answers",
+        evidence.service_answers,
+        _SERVICE,
+        pulled=_EVERY_POD,
+    ),
+    Step("04-scale/three", "Three Pods", evidence.deployment_ready(3), _SERVICE, 3),
+    Step("04-scale/houston", "Houston", evidence.some_answered_some_refused),
+    Step(
+        "04-scale/your-turn",
+        "Your turn: every Pod must have it",
+        evidence.every_pod_answers,
+        _SERVICE,
+        3,
+        _EVERY_POD,
+    ),
+    Step("04-scale/again", "A fourth Pod", evidence.a_new_pod_lacks_model, _SERVICE, 4),
+    Step(
+        "05-models-everywhere/model",
+        "The model, said once",
+        evidence.config_names_model,
+        ("05-model",),
+    ),
+    _way("baked", "In the image", "05-baked"),
+    Step(
+        "05-models-everywhere/by-hand",
+        "A pull on every Pod",
+        evidence.every_pod_answers,
+        ("05-model", "03-deployment"),
+        pulled=_EVERY_POD,
+    ),
+    Step(
+        "05-models-everywhere/hook-race",
+        "A hook, as one writes it first",
+        evidence.hook_failed,
+        ("05-model", "05-hook-naive"),
+    ),
+    _way("hook", "A hook that waits", "05-hook"),
+    _way("init", "An init container", "05-init"),
+    _way("sidecar", "A sidecar", "05-sidecar"),
+    _way("store", "One store for all", "05-store", replicas=3),
+    _way("your-turn", "Choose your adventure", "05-sidecar", replicas=2),
+    Step("06-helm/installed", "Install", evidence.service_answers),
+    Step("06-helm/changed", "Change, and go back", evidence.deployment_ready(1)),
+    Step("06-helm/your-turn", "Your turn: three that know it", evidence.pods_bring_model(3)),
+    Step("07-load/ready", "An Ollama that costs something", evidence.every_pod_answers),
+    Step("07-load/your-turn", "Your turn: four at a time", evidence.parallel(4)),
 )

@@ -45,6 +45,13 @@ def parsed(session: Session, text: str) -> Target:
     return Target(word, name, resource, session.namespace)
 
 
+def full(target: Target) -> str:
+    """As kubectl tells it: with the group, where the kind is in one: "deployment.apps/ollama"."""
+    group = target.resource.api_version.rpartition("/")[0]
+    kind = target.resource.kind.lower() + (f".{group}" if group else "")
+    return f"{kind}/{target.name}"
+
+
 def found(session: Session, target: Target) -> dict:
     """The object. Raises NotFound in words of the target."""
     try:
@@ -62,21 +69,42 @@ def pod_of(session: Session, target: Target) -> str:
 
     Raises NotFound, and Unreachable when it has no Pod.
     """
+    if target.resource.kind == "Pod":
+        return found(session, target)["metadata"]["name"]
+    pods = pods_of(session, target)
+    return min(pods, key=lambda pod: (not ready(pod), pod["metadata"]["name"]))["metadata"]["name"]
+
+
+def pods_of(session: Session, target: Target) -> list[dict]:
+    """The Pods that a Service or a workload selects; of a Pod, itself.
+
+    Raises NotFound, and Unreachable when it has no Pod.
+    """
     item = found(session, target)
     if target.resource.kind == "Pod":
-        return target.name
-    selector = item.get("spec", {}).get("selector") or {}
-    labels = selector.get("matchLabels", {} if "matchExpressions" in selector else selector)
-    query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+        return [item]
+    labels = selector(item)
+    query = {"labelSelector": labels}
     path = session.api.resource("pods").path(target.namespace)
     pods = session.api.request("GET", path, query=query)["items"] if labels else []
     if not pods:
         raise Unreachable(
             f"{target} in namespace {target.namespace} has no Pod",
-            f"no Pod has the labels {query['labelSelector'] or '(it selects none)'}",
+            f"no Pod has the labels {labels or '(it selects none)'}",
             f'lab.get("pods"), lab.events("{target}")',
         )
-    return min(pods, key=lambda pod: (not ready(pod), pod["metadata"]["name"]))["metadata"]["name"]
+    return pods
+
+
+def selector(item: dict) -> str:
+    """The labels that a Service or a workload selects, as kubectl takes them.
+
+    >>> selector({"spec": {"selector": {"matchLabels": {"app": "ollama"}}}})
+    'app=ollama'
+    """
+    found = item.get("spec", {}).get("selector") or {}
+    labels = found.get("matchLabels", {} if "matchExpressions" in found else found)
+    return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def ready(pod: dict) -> bool:

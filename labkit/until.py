@@ -20,7 +20,7 @@ _PHASES = {"PersistentVolumeClaim": "Bound", "Namespace": "Active"}
 class Until(NamedTuple):
     """A goal; `str()` is kubectl's own way to write it."""
 
-    verb: str  # condition, jsonpath, delete, create
+    verb: str  # condition, jsonpath, delete, create; and rollout, which `kubectl wait` lacks
     name: str = ""
     value: str = ""
 
@@ -38,6 +38,8 @@ class Until(NamedTuple):
         >>> parsed("jsonpath={..podIP}").met(pod)
         True
         """
+        if self.verb == "rollout":
+            return observed(item) and _rolled_out(item)
         if self.verb == "jsonpath":
             found = [_text(value) for value in values(item, self.name)]
             return self.value in found if self.value else any(found)
@@ -52,6 +54,16 @@ def observed(item: dict) -> bool:
     """Does the status speak of the object as it is, or of what it was before a change?"""
     generation = item.get("metadata", {}).get("generation", 0)
     return item.get("status", {}).get("observedGeneration", generation) >= generation
+
+
+def _rolled_out(item: dict) -> bool:
+    """
+    >>> _rolled_out({"spec": {"replicas": 2}, "status": {"replicas": 3, "updatedReplicas": 2}})
+    False
+    """
+    status, wanted = item.get("status", {}), item.get("spec", {}).get("replicas", 1)
+    counts = {status.get(f"{name}eplicas", 0) for name in ("r", "updatedR", "availableR")}
+    return counts == {wanted}
 
 
 def parsed(text: str) -> Until:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from labkit import kubectl, targets, verdict
+from labkit.bringup import paths
 from labkit.display import Live, Shown, echo
 from labkit.errors import CommandFailed, LabError, NotFound, PodFailed, Refused, TimedOut
 from labkit.session import Session, current
@@ -89,7 +90,7 @@ def run(
     }
     _request(session, "POST", _pods(session), {"fieldManager": "kubectl-run"}, pod)
     if not rm:
-        return _told(f"pod/{name} created")
+        return told(f"pod/{name} created")
     try:
         return _followed(session, name, timeout_s)
     finally:
@@ -162,7 +163,7 @@ def delete(target: str, *, ignore_not_found: bool = False, timeout_s: float = 60
         _delete(session, parsed, timeout_s)
     except NotFound:
         if ignore_not_found:
-            return _told(f"{parsed} was not there")
+            return told(f"{parsed} was not there")
         raise
     return Done(f"{parsed} deleted")
 
@@ -170,24 +171,25 @@ def delete(target: str, *, ignore_not_found: bool = False, timeout_s: float = 60
 def apply(what: str | Path | dict) -> Done:
     """Makes objects as a manifest declares them, or changes them to be so.
 
-        lab.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}})
+        lab.apply("k8s/steps/03-service")
 
-    `what` is a file, a folder of YAML files, YAML text or a dict. Equals
+    `what` is a file, a folder of YAML files, YAML text or a dict; a path that begins with k8s/
+    is the lab's own. Equals
     `kubectl apply --server-side -f FILE`. Only in your namespace: raises Refused before
     anything is changed when an object names another one, or belongs to the whole cluster.
     """
     session = current()
     name, items = _manifests(what)
     echo(kubectl.line("apply", server_side=True, filename=name))
-    paths = [_own_path(session, item) for item in items]
+    places = [_own_path(session, item) for item in items]
     said = []
-    for path, item in zip(paths, items, strict=True):
+    for path, item in zip(places, items, strict=True):
         query = {"fieldManager": "kubectl", "fieldValidation": "Strict"}
         _request(session, "PATCH", path, query, item, content_type=APPLY)
-        group = session.api.resource(item["kind"]).api_version.rpartition("/")[0]
-        kind = item["kind"].lower() + (f".{group}" if group else "")
-        said.append(f"{kind}/{item['metadata']['name']} serverside-applied")
-    return _told("\n".join(said))
+        name, resource = item["metadata"]["name"], session.api.resource(item["kind"])
+        one = targets.Target("", name, resource, session.namespace)
+        said.append(f"{targets.full(one)} serverside-applied")
+    return told("\n".join(said))
 
 
 def events(target: str | None = None) -> Table:
@@ -209,9 +211,19 @@ def events(target: str | None = None) -> Table:
     return Table(table.columns, [row for _, row in found], items=[item for item, _ in found])
 
 
-def _told(text: str) -> Done:
+def told(text: str) -> Done:
+    """Says what became of objects."""
     print(text)
     return Done(text)
+
+
+def created(session: Session, item: dict) -> Done:
+    """Makes one object in the learner's namespace, as `kubectl create` does."""
+    resource = session.api.resource(item["kind"])
+    path = resource.path(session.namespace)
+    _request(session, "POST", path, {"fieldManager": "kubectl-create"}, item)
+    one = targets.Target(item["kind"].lower(), item["metadata"]["name"], resource, path)
+    return told(f"{targets.full(one)} created")
 
 
 def _pods(session: Session) -> str:
@@ -377,21 +389,36 @@ def _seconds(since: str | None) -> int | None:
     return int(since[:-1]) * unit
 
 
+def manifest(what: str | Path) -> Output:
+    """The text of a manifest, or of all of a folder.
+
+        lab.manifest("k8s/steps/03-service")
+
+    Equals `cat FILE`. A path that begins with k8s/ is the lab's own. Raises NotFound.
+    """
+    text = "---\n".join(_texts(what).values())
+    print(text, end="")
+    return Output(text)
+
+
+def _texts(what: str | Path) -> dict[str, str]:
+    path = Path(what)
+    if path.parts[:1] == ("k8s",) and not path.exists():  # a notebook's folder has none
+        path = paths.k8s(*path.parts[1:])
+    if path.is_dir():
+        files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
+        return {str(file): file.read_text() for file in files}
+    if not path.is_file():
+        raise NotFound(f"there is no file {path}", f"looked in {Path.cwd()}", "check the path")
+    return {str(path): path.read_text()}
+
+
 def _manifests(what: str | Path | dict) -> tuple[str, builtins.list[dict]]:
     """How kubectl would name it, and the objects in it."""
     if isinstance(what, dict):
         return "-", [what]
     is_text = isinstance(what, str) and ("\n" in what or ": " in what)
-    path = Path(what)
-    if is_text:
-        texts = {"-": str(what)}
-    elif path.is_dir():
-        files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")])
-        texts = {str(file): file.read_text() for file in files}
-    elif path.is_file():
-        texts = {str(path): path.read_text()}
-    else:
-        raise NotFound(f"there is no file {path}", f"looked in {Path.cwd()}", "check the path")
+    texts = {"-": str(what)} if is_text else _texts(what)
     items = []
     for name, text in texts.items():
         try:

@@ -19,6 +19,7 @@ class Trouble(NamedTuple):
     holds_s: float = 0.0
 
 
+_KILLED = 128 + 9
 _HINTS = {
     "ImagePullBackOff": "correct the image's name or tag",
     "InvalidImageName": "correct the image's name: no capitals, no blanks",
@@ -155,7 +156,11 @@ def _stuck(pod: dict, container: dict, reason: str, message: str, told: dict) ->
         times = f"{restarts} restart{'s' * (restarts != 1)}"
         said = last.get("message", "")
         message = f"exit code {last.get('exitCode', '?')}, {times}{said and f': {said}'}"
-    return _named(pod, reason, f"container {container['name']}: {message}")
+    found = _named(pod, reason, f"container {container['name']}: {message}")
+    # a container that ran out of memory is not always told as such, but 137 is a kill
+    if reason == "CrashLoopBackOff" and last.get("exitCode") == _KILLED:
+        return found._replace(hint=f"it was killed: {_HINTS['OOMKilled']}; or {found.hint}")
+    return found
 
 
 def _ended(pod: dict) -> Trouble:

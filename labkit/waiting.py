@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,7 +20,7 @@ from labkit.verdict import Trouble, pod_doing, trouble, workload_trouble
 if TYPE_CHECKING:
     from labkit.api import Api, Resource
 
-__all__ = ["Trouble", "Waited", "trouble", "wait"]
+__all__ = ["Trouble", "Waited", "rollout", "trouble", "wait"]
 
 _LOOK_EVERY_S = 1.0
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}
@@ -53,24 +53,52 @@ def wait(target: str, *, until: str | None = None, timeout_s: float = 90.0) -> W
     Complete for a Job. Raises PodFailed (`.reason` says why it will not become ready),
     Gone (deleted meanwhile), TimedOut, and NotFound when there is nothing to wait for.
     """
+    goal = parsed(until) if until else None
+
+    def line(target: str, goal: Until) -> str:
+        return f"kubectl wait {target} {shlex.quote(f'--for={goal}')} --timeout={timeout_s:g}s"
+
+    return _wait(target, goal, line, timeout_s)
+
+
+def rollout(target: str, *, timeout_s: float = 120.0) -> Waited:
+    """Waits until a Deployment runs as it was last told to: every Pod new, ready, and none left.
+
+        lab.rollout("deployment/ollama")
+
+    Equals `kubectl rollout status deployment/ollama --timeout=120s`. After `lab.scale` and
+    `lab.restart`, where `wait` would be content with the old Pods. Raises what `wait` raises.
+    """
+
+    def line(target: str, _: Until) -> str:
+        return f"kubectl rollout status {target} --timeout={timeout_s:g}s"
+
+    return _wait(target, Until("rollout"), line, timeout_s)
+
+
+def _wait(
+    target: str, goal: Until | None, line: Callable[[str, Until], str], timeout_s: float
+) -> Waited:
     session = current()
     word, name, resource, namespace = named = targets.parsed(session, target)
     target = str(named)
-    goal = parsed(until) if until else None
+    is_usual = goal is None
     began = time.monotonic()
     states = _states(session.api, resource.path(namespace), name, timeout_s)
     _, first = next(states)
     goal = goal or usual(resource.kind, first or {})
-    echo(f"kubectl wait {target} {shlex.quote(f'--for={goal}')} --timeout={timeout_s:g}s")
+    echo(line(target, goal))
     if first is None and goal.verb not in ("create", "delete"):
         raise NotFound(
             f"there is no {target} in namespace {namespace}",
             "nothing to wait for",
             f'lab.wait("{target}", until="create") if it comes later; lab.get("{word}")',
         )
-    wanted = _words(goal, default=until is None)
-    expects_health = until is None or (
-        goal.name.lower() in _HEALTHY and goal.value.lower() in ("", "true")
+    wanted = _words(goal, default=is_usual)
+    expects_health = (
+        is_usual
+        or goal.verb == "rollout"
+        or (goal.name.lower() in _HEALTHY and goal.value.lower() in ("", "true"))
     )
     uid = (first or {}).get("metadata", {}).get("uid")
     looked, seen, since = float("-inf"), _Seen("not there yet"), {}
@@ -140,6 +168,8 @@ def _reached(goal: Until, event: str, item: dict | None, uid: str | None) -> boo
 def _words(goal: Until, *, default: bool) -> str:
     if goal.verb in ("delete", "create"):
         return {"delete": "gone", "create": "there"}[goal.verb]
+    if goal.verb == "rollout":
+        return "rolled out"
     if goal.name == "Complete":
         return "complete"
     return "ready" if default or goal == ("condition", "Ready", "") else str(goal)

@@ -93,6 +93,15 @@ def test_a_failed_hook_is_told_by_the_status_or_by_an_event():
     assert trouble(looping, [event]).reason == "FailedPostStartHook"
 
 
+def test_a_kill_that_nobody_explains_hints_at_memory():
+    killed = waiting("CrashLoopBackOff", exitCode=137, reason="Error")
+    found = trouble(pod(containerStatuses=[killed]))
+    assert found.reason == "CrashLoopBackOff"
+    assert "resources.limits.memory" in found.hint
+    other = waiting("CrashLoopBackOff", exitCode=1, reason="Error")
+    assert "memory" not in trouble(pod(containerStatuses=[other])).hint
+
+
 def test_a_volume_that_is_not_there_is_told_by_an_event():
     creating = pod(containerStatuses=[waiting("ContainerCreating")])
     event = {"reason": "FailedMount", "message": 'secret "x" not found'}

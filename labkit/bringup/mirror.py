@@ -1,4 +1,4 @@
-"""The model mirror and the lab's own Ollama: what runs in namespace lab-system."""
+"""Model mirror, chart repository, the lab's own Ollama: what runs in namespace lab-system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import time
 
-from labkit.bringup import bom, kube, paths
+from labkit.bringup import bom, charts, kube, paths
 from labkit.bringup.progress import Task
 from labkit.errors import CommandFailed, TimedOut
 
@@ -23,7 +23,8 @@ APPLIED = "labkit/applied"  # written last: a half-applied state is applied agai
 def ensure(lab: kube.Lab, task: Task) -> None:
     """The lab's namespaces, the mirror and an Ollama Pod are there, as declared, and ready."""
     kube.guard(lab)
-    texts = [manifest(name) for name in MANIFESTS]
+    first, *rest = [manifest(name) for name in MANIFESTS]
+    texts = [first, charts.manifest(), *rest]  # the namespaces, then what lives in them
     inputs = bom.digest_of(*texts)
     current = lab.get("namespace", kube.SYSTEM).get("metadata", {}).get("annotations", {})
     # always: somebody may have deleted or scaled what the annotation says was applied

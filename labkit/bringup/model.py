@@ -14,6 +14,7 @@ from labkit.errors import CommandFailed, ModelUnavailable
 DEFAULT = "lab-llama"
 PROMPT = "What is a Pod?"
 PULL_S = 3600
+MAKE_S = 600
 PUSHES = 5
 NAME = re.compile(r"(?P<path>[\w.-]+(/[\w.-]+)?)(:(?P<tag>[\w.-]+))?")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[\r\x08]")
@@ -101,18 +102,24 @@ def plain(text: str) -> str:
 
 
 def _make(lab: kube.Lab, full: str, mark: str) -> None:
-    for file in ("lab-llama.gguf", "Modelfile"):
+    # the mark last: it says that the push is whole
+    make(lab, FOLDER / "lab-llama.gguf", (full, f"{full}:{mark}"))
+
+
+def make(lab: kube.Lab, weights: Path, names: tuple[str, ...]) -> None:
+    """A model of these weights and k8s/model's Modelfile, in the mirror under these names."""
+    for file, source in (("lab-llama.gguf", weights), ("Modelfile", FOLDER / "Modelfile")):
         command = (
             "sh",
             "-ec",
             f'cat > "$HOME/{file}.part" && mv "$HOME/{file}.part" "$HOME/{file}"',
         )
         words = ("exec", "-i", "deployment/ollama", *mirror.NAMESPACE, "--", *command)
-        lab.kubectl(*words, stdin=(FOLDER / file).read_bytes())
-    command = f'cd "$HOME" && ollama create {DEFAULT} -f Modelfile'
+        lab.kubectl(*words, stdin=source.read_bytes(), timeout_s=MAKE_S)
+    command = f'cd "$HOME" && ollama create {DEFAULT} -f Modelfile && rm lab-llama.gguf'
     words = ("exec", "deployment/ollama", *mirror.NAMESPACE, "--", "sh", "-ec", command)
-    lab.kubectl(*words)
-    for target in (full, f"{full}:{mark}"):  # the mark last: it says that the push is whole
+    lab.kubectl(*words, timeout_s=MAKE_S)
+    for target in names:
         _push(lab, DEFAULT, target)
     _ollama(lab, "rm", DEFAULT)
 

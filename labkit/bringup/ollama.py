@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from labkit.bringup import bom, engine, kube, mirror, paths, registry, shell
+from labkit.bringup import bom, charts, engine, kube, mirror, paths, registry, shell
 from labkit.errors import CommandFailed, TimedOut
 
 NAME = "lab-ollama"
@@ -48,10 +48,11 @@ exec docker exec --interactive $terminal NAME ollama "$@"
 
 def ensure(lab: kube.Lab) -> str:
     """The container runs, answers, and reaches the mirror; returns its address."""
-    node = _address(NODE)
+    node = node_address()
     patch = json.dumps({"spec": {"externalIPs": [node]}})
     words = ("patch", "service", "models", *mirror.NAMESPACE, "--type", "merge", "--patch", patch)
     lab.kubectl(*words)
+    paths.write_json(paths.state("charts.json"), {"url": f"http://{node}:5001{charts.PATH}"})
     image = bom.load().image("ollama/ollama").reference
     inputs = bom.digest_of(engine.inspect("image", image)[image]["Id"], node, str(port()))
     if not _fits(inputs):
@@ -139,7 +140,7 @@ def _models() -> tuple[Path, str]:
     return folder, f"{NOBODY}:{NOBODY}"
 
 
-def _address(container: str) -> str:
+def node_address(container: str = NODE) -> str:
     found = engine.inspect("container", container).get(container, {})
     networks = found.get("NetworkSettings", {}).get("Networks", {})
     address = networks.get(registry.NETWORK, {}).get("IPAddress")

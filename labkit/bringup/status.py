@@ -162,6 +162,12 @@ def exported(lab: kube.Lab) -> dict[str, str]:
     # beside a cluster of the user's there is no Ollama of the lab's
     if not lab.context or os.environ.get("LAB_OLLAMA"):
         found["OLLAMA_HOST"] = ollama.host()
+    charts = paths.read_json(paths.state("charts.json")).get("url")
+    if charts and not lab.context:  # at a node's address, which is this machine's to reach
+        found["CHARTS"] = charts
+    # else `helm repo add` would write into the user's own list
+    for kind in ("CONFIG", "CACHE", "DATA"):
+        found[f"HELM_{kind}_HOME"] = str(paths.state("helm", kind.lower()))
     return found
 
 

@@ -215,30 +215,28 @@ def test_a_killed_container_is_brought_back_with_its_models(lab, twins):
     assert json.dumps(ollama.models().column("NAME")) == before
 
 
-def examples() -> list[tuple[str, str]]:
+ELSEWHERE = {"Chart", "LabError", "Table", "slow_model"}  # doctests, and notebook 07
+
+
+def examples() -> dict[str, str]:
     """The example in the docstring of each public name."""
-    found = []
-    for name in labkit._HOMES:
+    found = {}
+    for name in set(labkit._HOMES) - ELSEWHERE:
         text = getattr(labkit, name).__doc__
-        block = "\n".join(re.findall(r"^ {8}(\S.*| {4}.*)$", text, re.MULTILINE))
-        found += [(name, block)] if name != "LabError" else []
+        found[name] = "\n".join(re.findall(r"^ {8}(\S.*| {4}.*)$", text, re.MULTILINE))
     return found
 
 
 def test_every_public_name_has_an_example_that_runs(twins, monkeypatch):
-    order = ["start", "run", "wait"]
-    found = dict(examples())
+    found = examples()
     assert all(found.values()), [name for name, text in found.items() if not text]
     for name, value in twins.environment(twins.ours).items():
         monkeypatch.setenv(name, value)
     for target in ("pod/ollama", "service/ollama"):
         verbs.delete(target)
-    verbs.apply(DEPLOYMENT)
-    last = ["delete"]
-    middle = [name for name in found if name not in (*order, *last)]
-    for name in [*order, "pull", *middle, *last]:
-        if name == "connect":
-            twins.kubectl(twins.ours, "expose", "deployment/ollama", "--port=11434")
+    first = ["start", "create_deployment", "create_service", "run", "rollout", "wait", "pull"]
+    middle = sorted(set(found) - {*first, "delete"})
+    for name in [*first, *middle, "delete"]:
         try:
             exec(found[name], {"lab": labkit})
         except Exception as error:
@@ -256,17 +254,3 @@ def test_the_readmes_python_runs(twins, monkeypatch):
     known: dict = {}
     exec(block, known)
     assert known["lab"].logs("pod/ollama", tail=1)
-
-
-DEPLOYMENT = {
-    "apiVersion": "apps/v1",
-    "kind": "Deployment",
-    "metadata": {"name": "ollama"},
-    "spec": {
-        "selector": {"matchLabels": {"app": "ollama"}},
-        "template": {
-            "metadata": {"labels": {"app": "ollama"}},
-            "spec": {"containers": [{"name": "ollama", "image": "ollama/ollama"}]},
-        },
-    },
-}

@@ -1,0 +1,32 @@
+"""`lab.bake`: an image that has the model in it, built and pushed to the lab's image registry."""
+
+from __future__ import annotations
+
+from labkit.bringup import engine, mirror, ollama, paths, registry, shell
+
+IMAGE = "lab/ollama-baked"
+FOLDER = paths.k8s("steps", "05-baked")
+BUILD_S = 900
+
+
+def build(model: str) -> int:
+    """Build it from k8s/steps/05-baked; its size in bytes.
+
+    Raises EngineMissing, CommandFailed with the log's name.
+    """
+    engine.version()
+    node = ollama.node_address()
+    # the build's container finds the mirror as the lab's own Ollama does
+    words = ["build", "--network", registry.NETWORK, "--add-host", f"{mirror.HOST_NAME}:{node}"]
+    words += ["--build-arg", f"MODEL={model}", "--tag", IMAGE, FOLDER]
+    log = paths.log_file("bake")
+    shell.run("docker", *words, log=log, timeout_s=BUILD_S, env={"DOCKER_BUILDKIT": "0"})
+    return engine.inspect("image", IMAGE)[IMAGE]["Size"]
+
+
+def push() -> None:
+    """Push it to the image registry, which the nodes ask first."""
+    target = f"127.0.0.1:{registry.port()}/{IMAGE}:latest"
+    engine.docker("tag", IMAGE, target)
+    shell.run("docker", "push", target, log=paths.log_file("bake"), timeout_s=BUILD_S)
+    engine.docker("rmi", target)

@@ -1,0 +1,291 @@
+"""What checks look at: each function asks the cluster now, and says what it saw."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import labkit
+from labkit import humane, ollama, pods, targets, timelines, verdict
+from labkit.errors import LabError, ModelMissing, NotFound, OllamaSaid, Unreachable
+from labkit.session import Session
+
+
+class Seen(NamedTuple):
+    """What a check saw: did it pass, in what words, and what to try where it did not."""
+
+    passed: bool
+    saw: str
+    hint: str = ""
+
+
+def pod_serves(name: str) -> Callable[[Session], Seen]:
+    """A check: the Pod is ready, and the Ollama in it answers."""
+
+    def check(session: Session) -> Seen:
+        one = targets.parsed(session, f"pod/{name}")
+        try:
+            pod = targets.found(session, one)
+        except NotFound:
+            run = f'lab.run("{name}", image="ollama/ollama")'
+            return Seen(False, f"there is no {one} in namespace {session.namespace}", run)
+        if not targets.ready(pod):
+            trouble = verdict.trouble(pod)
+            if trouble:
+                return Seen(False, f"{one}: {trouble.reason}, {trouble.message}", trouble.hint)
+            return Seen(False, f"{one} {verdict.pod_doing(pod, ())}", f'lab.wait("{one}")')
+        try:
+            with ollama.server(str(one)) as server:
+                version = server.get("/api/version")["version"]
+        except (Unreachable, OllamaSaid, KeyError, TypeError) as error:
+            image = pod["spec"]["containers"][0]["image"]
+            hint = f'is {image} an Ollama? lab.logs("{one}")'
+            return Seen(False, f"{one} is ready, but no Ollama answers in it: {error!r}", hint)
+        return Seen(True, f"{one} is ready, and Ollama {version} answers")
+
+    return check
+
+
+def pod_answers(name: str) -> Callable[[Session], Seen]:
+    """A check: the Ollama in the Pod answers a prompt with the lab's model."""
+
+    def check(session: Session) -> Seen:
+        serves = pod_serves(name)(session)
+        return _answers(f"pod/{name}") if serves.passed else serves
+
+    return check
+
+
+def local_has_model(session: Session) -> Seen:
+    """The local Ollama answers a prompt with the lab's model."""
+    return _answers(None)
+
+
+def local_is_unloaded(session: Session) -> Seen:
+    """The local Ollama answers, and the lab's model is not in its memory."""
+    loaded = _loaded()
+    if not loaded:
+        return Seen(True, "the local Ollama has no model in memory")
+    until = humane.since(loaded["expires_at"])
+    return Seen(False, f"{loaded['name']} is loaded; it goes {until}", "lab.ps(watch=True)")
+
+
+def local_stays_loaded(session: Session) -> Seen:
+    """The lab's model is in the local Ollama's memory, for half an hour yet at least."""
+    loaded = _loaded()
+    hint = 'lab.generate("Hello", keep_alive="1h")'
+    if not loaded:
+        return Seen(False, "the model is not loaded", hint)
+    until = humane.since(loaded["expires_at"])
+    left = humane.moment_of(loaded["expires_at"]) - datetime.datetime.now(datetime.UTC)
+    enough = left > datetime.timedelta(minutes=30)
+    return Seen(enough, f"{loaded['name']} is loaded; it goes {until}", hint)
+
+
+def _answers(at: str | None) -> Seen:
+    name = at or "the local Ollama"
+    body = {"model": labkit.model, "prompt": "What is a Pod?", "stream": False}
+    try:
+        with ollama.server(at) as server:
+            answer = server.post("/api/generate", body)
+    except ModelMissing as error:
+        return Seen(False, error.saw, f"lab.pull(at={at!r})" if at else "lab.pull()")
+    except (OllamaSaid, Unreachable) as error:
+        return Seen(False, f"{error.happened}: {error.saw}", error.hint)
+    if not (answer.get("done") and answer.get("response")):
+        return Seen(False, f"{name} gave an empty answer", "ask once more: lab.generate(…)")
+    return Seen(True, f"{name} answers with {labkit.model}")
+
+
+def _loaded() -> dict | None:
+    with ollama.server() as server:
+        found = server.get("/api/ps")["models"] or []
+    return next((m for m in found if ollama.same(m["name"], labkit.model)), None)
+
+
+def pod_is_empty(name: str) -> Callable[[Session], Seen]:
+    """A check: the Ollama in the Pod answers, and has no model."""
+
+    def check(session: Session) -> Seen:
+        serves = pod_serves(name)(session)
+        if not serves.passed:
+            return serves
+        held = models(f"pod/{name}")
+        if held:
+            hint = f'lab.delete("pod/{name}"), then run it again'
+            return Seen(False, f"pod/{name} has {', '.join(held)}", hint)
+        return Seen(True, f"pod/{name} is ready and has no model")
+
+    return check
+
+
+def deployment_ready(count: int = 1) -> Callable[[Session], Seen]:
+    """A check: Deployment `ollama` has that many Pods, all ready."""
+
+    def check(session: Session) -> Seen:
+        one = targets.parsed(session, "deployment/ollama")
+        try:
+            found = targets.pods_of(session, one)
+        except (NotFound, Unreachable) as error:
+            return Seen(False, f"{error.happened}: {error.saw}", error.hint)
+        ready = [pod for pod in found if targets.ready(pod)]
+        saw = f"{one} has {len(ready)} ready Pods of {len(found)}"
+        if len(ready) == len(found) == count:
+            return Seen(True, saw)
+        for pod in found:
+            trouble = verdict.trouble(pod)
+            if trouble:
+                return Seen(False, f"{saw}; {trouble.reason}: {trouble.message}", trouble.hint)
+        hint = f'lab.scale("{one}", replicas={count}), lab.rollout("{one}")'
+        return Seen(False, f"{saw}, wanted {count}", hint)
+
+    return check
+
+
+def service_reaches_ollama(session: Session) -> Seen:
+    """A request to Service `ollama` is answered by an Ollama."""
+    try:
+        with ollama.server("service/ollama") as server:
+            answer = server.get("/")
+    except LabError as error:
+        return Seen(False, f"{error.happened}: {error.saw}", error.hint)
+    if answer != "Ollama is running":
+        return Seen(False, f"somebody else answers: {str(answer)[:60]}", "which port is Ollama's?")
+    return Seen(True, "an Ollama answers behind service/ollama")
+
+
+def some_pod_has_model(session: Session) -> Seen:
+    """At least one Pod of Deployment `ollama` has the lab's model."""
+    has, lacks = _who_has(session)
+    if not has:
+        saw = f"none of {len(lacks)} Pods has {labkit.model}"
+        return Seen(False, saw, 'lab.pull(at="deployment/ollama")')
+    return Seen(True, f"{has[0]} has {labkit.model}")
+
+
+def service_answers(session: Session) -> Seen:
+    """Service `ollama` answers a prompt with the lab's model."""
+    reached = service_reaches_ollama(session)
+    return _answers("service/ollama") if reached.passed else reached
+
+
+def some_answered_some_refused(session: Session) -> Seen:
+    """The access logs of Deployment `ollama`: a Pod that answered, and one that refused."""
+    found = pods.answers(session, "deployment/ollama", "/api/generate")
+    answered = [name for name, statuses in found.items() if statuses and max(statuses) < "400"]
+    refused = [name for name, statuses in found.items() if statuses and min(statuses) >= "400"]
+    counted = {name: len(statuses) for name, statuses in found.items()}
+    saw = f"{len(answered)} Pods answered all they were asked, {len(refused)} refused all"
+    if answered and refused:
+        return Seen(True, saw)
+    return Seen(False, f"{saw}; asked: {counted}", "ask thirty times, a connection each")
+
+
+def every_pod_answers(session: Session) -> Seen:
+    """Each Pod of Deployment `ollama` has the lab's model and answers with it."""
+    has, lacks = _who_has(session)
+    if lacks or not has:
+        saw = f"{len(lacks)} of {len(has) + len(lacks)} Pods lack {labkit.model}: {lacks}"
+        return Seen(False, saw, f'lab.pull(at="pod/{(lacks or ["…"])[0]}")')
+    for name in has:
+        answer = _answers(f"pod/{name}")
+        if not answer.passed:
+            return answer
+    return Seen(True, f"all {len(has)} Pods answer with {labkit.model}")
+
+
+def a_new_pod_lacks_model(session: Session) -> Seen:
+    """Of four Pods of Deployment `ollama`, one at least lacks the model."""
+    four = deployment_ready(4)(session)
+    if not four.passed:
+        return four
+    has, lacks = _who_has(session)
+    return Seen(bool(lacks), f"{len(has)} Pods have the model, {len(lacks)} lack it", "begin anew")
+
+
+def config_names_model(session: Session) -> Seen:
+    """ConfigMap `model` is there, and names the lab's model."""
+    one = targets.parsed(session, "configmap/model")
+    try:
+        named = targets.found(session, one).get("data", {}).get("MODEL", "")
+    except NotFound as error:
+        return Seen(False, error.saw, error.hint)
+    return Seen(named == labkit.model, f"{one} names {named or 'nothing'}", f"it is {labkit.model}")
+
+
+def hook_failed(session: Session) -> Seen:
+    """A Pod of Deployment `ollama` has lost the race of its hook: an event says so."""
+    path = session.api.resource("events").path(session.namespace)
+    query = {"fieldSelector": "reason=FailedPostStartHook"}
+    found = session.api.request("GET", path, query=query)["items"]
+    lost = sum(event.get("count", 1) for event in found)
+    if not lost:
+        return Seen(False, "no hook has failed", 'lab.apply("k8s/steps/05-hook-naive")')
+    return Seen(True, f"a hook has failed {lost} times")
+
+
+def pods_bring_model(count: int = 1) -> Callable[[Session], Seen]:
+    """A check: so many Pods of Deployment `ollama`, each Ready only when it had the model."""
+
+    def check(session: Session) -> Seen:
+        enough = deployment_ready(count)(session)
+        if not enough.passed:
+            return enough
+        everywhere = every_pod_answers(session)
+        if not everywhere.passed:
+            return everywhere
+        for pod in targets.pods_of(session, targets.parsed(session, "deployment/ollama")):
+            name = pod["metadata"]["name"]
+            had_at, ready_at = timelines.model_at(session, pod), timelines.ready_at(pod)
+            # Kubernetes writes whole seconds
+            late_s = (had_at - ready_at).total_seconds() - 1 if had_at and ready_at else 0
+            if late_s > 0:
+                saw = f"{name} had been Ready for {late_s:.0f} s when the model came"
+                return Seen(False, saw, "who brought it? A Pod that comes at night has nobody")
+        return Seen(True, f"{everywhere.saw}, and each had it before it was Ready")
+
+    return check
+
+
+def parallel(count: int) -> Callable[[Session], Seen]:
+    """A check: Deployment `ollama` answers that many prompts at a time, by its own log."""
+
+    def check(session: Session) -> Seen:
+        everywhere = every_pod_answers(session)
+        if not everywhere.passed:
+            return everywhere
+        path = session.api.resource("pods").path(session.namespace)
+        for pod in targets.pods_of(session, targets.parsed(session, "deployment/ollama")):
+            name = pod["metadata"]["name"]
+            log = session.api.text(f"{path}/{name}/log")
+            found = re.search(r"OLLAMA_NUM_PARALLEL:(\d+)", log)
+            said = int(found[1]) if found else 0
+            if said != count:
+                saw = f"{name} says OLLAMA_NUM_PARALLEL:{said}"
+                hint = f"kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL={count}"
+                return Seen(False, saw, hint)
+        return Seen(True, f"{everywhere.saw}, {count} prompts at a time")
+
+    return check
+
+
+def models(at: str) -> list[str]:
+    """The names of the models that an Ollama has on its disk."""
+    with ollama.server(at) as server:
+        return [model["name"] for model in server.get("/api/tags")["models"] or []]
+
+
+def _who_has(session: Session) -> tuple[list[str], list[str]]:
+    """The ready Pods of Deployment `ollama` that have the lab's model, and those that lack it."""
+    try:
+        found = targets.pods_of(session, targets.parsed(session, "deployment/ollama"))
+    except (NotFound, Unreachable):
+        return [], []
+    has, lacks = [], []
+    for pod in filter(targets.ready, found):
+        name = pod["metadata"]["name"]
+        held = models(f"pod/{name}")
+        (has if any(ollama.same(one, labkit.model) for one in held) else lacks).append(name)
+    return has, lacks
