@@ -107,7 +107,8 @@ def of_pod(pod: dict, events: list[dict], had_model: datetime.datetime | None) -
     moments = [
         Moment(name, max(0.0, (at - begun).total_seconds()), kind, what) for kind, at, what in found
     ]
-    return sorted(moments, key=lambda moment: (moment.at_s, _KINDS.index(moment.kind)))
+    # within a second Kubernetes' own moments have no order; by their nature they have
+    return sorted(moments, key=lambda moment: (int(moment.at_s), _KINDS.index(moment.kind)))
 
 
 def ready_at(pod: dict) -> datetime.datetime | None:

@@ -21,6 +21,7 @@ from labkit.table import Table
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 APPLY = "application/apply-patch+yaml"
 POLL_S = 0.1
+_WITH_PODS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,15 @@ def delete(target: str, *, ignore_not_found: bool = False, timeout_s: float = 60
 
         lab.delete("pod/ollama", ignore_not_found=True)
 
-    Equals `kubectl delete TARGET`. Raises NotFound, and TimedOut after `timeout_s` seconds
-    with what still holds it.
+    Equals `kubectl delete TARGET`; of what has Pods, with `--cascade=foreground`: it is gone
+    when they are. Raises NotFound, and TimedOut after `timeout_s` seconds with what still
+    holds it.
     """
     session = current()
-    echo(kubectl.line("delete", target, ignore_not_found=ignore_not_found))
     parsed = targets.parsed(session, target)
+    cascade = "foreground" if parsed.resource.kind in _WITH_PODS else None
+    flags = {"ignore_not_found": ignore_not_found, "cascade": cascade}
+    echo(kubectl.line("delete", target, **flags))
     try:
         _delete(session, parsed, timeout_s)
     except NotFound:
@@ -278,7 +282,8 @@ def _when(event: dict) -> str:
 
 def _delete(session: Session, target: targets.Target, timeout_s: float) -> None:
     uid = targets.found(session, target)["metadata"]["uid"]
-    session.api.request("DELETE", target.path, body={"propagationPolicy": "Background"})
+    policy = "Foreground" if target.resource.kind in _WITH_PODS else "Background"
+    session.api.request("DELETE", target.path, body={"propagationPolicy": policy})
     deadline = time.monotonic() + timeout_s
     with Live(f"delete {target}") as live:
         while True:

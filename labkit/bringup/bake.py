@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.bringup import engine, mirror, ollama, paths, registry, shell
+from labkit.bringup import bom, engine, mirror, ollama, paths, registry, shell
 
 IMAGE = "lab/ollama-baked"
 FOLDER = paths.k8s("steps", "05-baked")
@@ -17,10 +17,12 @@ def build(model: str) -> int:
     engine.version()
     node = ollama.node_address()
     # the build's container finds the mirror as the lab's own Ollama does
-    words = ["build", "--network", registry.NETWORK, "--add-host", f"{mirror.HOST_NAME}:{node}"]
+    words = [*engine.BUILD, "--add-host", f"{mirror.HOST_NAME}:{node}"]
+    base = bom.load().image("ollama/ollama").reference
+    words += [*engine.proxies("--build-arg"), "--build-arg", f"BASE={base}"]
     words += ["--build-arg", f"MODEL={model}", "--tag", IMAGE, FOLDER]
     log = paths.log_file("bake")
-    shell.run("docker", *words, log=log, timeout_s=BUILD_S, env={"DOCKER_BUILDKIT": "0"})
+    shell.run(*words, log=log, timeout_s=BUILD_S, env={"DOCKER_BUILDKIT": "0"})
     return engine.inspect("image", IMAGE)[IMAGE]["Size"]
 
 
