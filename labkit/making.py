@@ -59,8 +59,8 @@ def slow_model() -> str:
 
         lab.slow_model()
 
-    309 million parameters, 330 MB, about 30 tokens/s on one core. Made on this machine and
-    brought to the mirror when it is first asked for, which takes about a minute. Equals
+    309 million parameters, 309 MB, 30 to 80 tokens/s on one core. Made on this machine and
+    brought to the mirror when it is first asked for, which takes up to a minute. Equals
     `ollama create` and `ollama push` in the lab's own Ollama. Raises Unsupported, CommandFailed.
     """
     from labkit.bringup import kube, slow

@@ -75,11 +75,11 @@ def processes(target: str) -> Table:
 
         lab.processes("pod/ollama")
 
-    Equals `kubectl exec TARGET -- top -b -n 1`; largest first, memory in units of 1024.
+    Equals `kubectl exec TARGET -- top -b -c -n 1`; largest first, memory in units of 1024.
     Raises NotFound, CommandFailed (its image has no `top`).
     """
     session = current()
-    command = ("top", "-b", "-n", "1", "-w", "200")
+    command = ("top", "-b", "-c", "-n", "1", "-w", "200")
     echo(kubectl.line("exec", target, command=command))
     pod = targets.pod_of(session, targets.parsed(session, target))
     return _processes(inside.ran(session, pod, command).stdout)
@@ -93,7 +93,7 @@ def _processes(text: str) -> Table:
     rows = []
     for line in lines[start + 1 :]:
         words = line.split(maxsplit=len(names) - 1)
-        if len(words) == len(names) and not words[-1].startswith("top "):
+        if len(words) == len(names) and words[-1].split()[0] != "top":
             rows.append([*(words[index] for index in wanted), words[-1]])
     rows.sort(key=lambda row: -_kib(row[1]))
     columns = ["PID", "MEMORY", "CPU %", "COMMAND"]

@@ -133,9 +133,8 @@ class Connection:
             return _said_no(self.name, path, code, str(said))
         # the API server's own word: it could not even reach the server
         if code == 404:
-            return NotFound(
-                f"there is no {self.name}", found["message"], 'lab.get("pods,services")'
-            )
+            hint = 'lab.get("services"), lab.get("pods")'
+            return NotFound(f"there is no {self.name}", found["message"], hint)
         if found["message"] == "address not allowed":  # what it says of no address at all
             hint = f'lab.wait("{self.name}") first'
             return Unreachable(f"{self.name} does not answer", "it has no address yet", hint)

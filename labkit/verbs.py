@@ -14,13 +14,22 @@ import yaml
 from labkit import kubectl, targets, verdict
 from labkit.bringup import paths
 from labkit.display import Live, Shown, echo
-from labkit.errors import CommandFailed, LabError, NotFound, PodFailed, Refused, TimedOut
+from labkit.errors import (
+    AlreadyExists,
+    CommandFailed,
+    LabError,
+    NotFound,
+    PodFailed,
+    Refused,
+    TimedOut,
+)
 from labkit.session import Session, current
 from labkit.table import Table
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 APPLY = "application/apply-patch+yaml"
 POLL_S = 0.1
+GONE_S = 60.0
 _WITH_PODS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}
 
 
@@ -89,7 +98,7 @@ def run(
             "restartPolicy": "Never" if rm else "Always",
         },
     }
-    _request(session, "POST", _pods(session), {"fieldManager": "kubectl-run"}, pod)
+    _make(session, _pods(session), "kubectl-run", pod)
     if not rm:
         return told(f"pod/{name} created")
     try:
@@ -225,9 +234,29 @@ def created(session: Session, item: dict) -> Done:
     """Makes one object in the learner's namespace, as `kubectl create` does."""
     resource = session.api.resource(item["kind"])
     path = resource.path(session.namespace)
-    _request(session, "POST", path, {"fieldManager": "kubectl-create"}, item)
+    _make(session, path, "kubectl-create", item)
     one = targets.Target(item["kind"].lower(), item["metadata"]["name"], resource, path)
     return told(f"{targets.full(one)} created")
+
+
+def _make(session: Session, path: str, manager: str, item: dict) -> None:
+    """One more try where what is there already is about to go: `kubectl run --rm` leaves it so."""
+    query = {"fieldManager": manager}
+    try:
+        _request(session, "POST", path, query, item)
+    except AlreadyExists:
+        resource = session.api.resource(item["kind"])
+        name = item["metadata"]["name"]
+        one = targets.Target(item["kind"].lower(), name, resource, session.namespace)
+        try:
+            there = targets.found(session, one)
+        except NotFound:
+            there = {}
+        if there and "deletionTimestamp" not in there["metadata"]:
+            raise
+        if there:
+            _until_gone(session, one, there["metadata"]["uid"], GONE_S)
+        _request(session, "POST", path, query, item)
 
 
 def _pods(session: Session) -> str:
@@ -284,6 +313,10 @@ def _delete(session: Session, target: targets.Target, timeout_s: float) -> None:
     uid = targets.found(session, target)["metadata"]["uid"]
     policy = "Foreground" if target.resource.kind in _WITH_PODS else "Background"
     session.api.request("DELETE", target.path, body={"propagationPolicy": policy})
+    _until_gone(session, target, uid, timeout_s)
+
+
+def _until_gone(session: Session, target: targets.Target, uid: str, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     with Live(f"delete {target}") as live:
         while True:

@@ -18,7 +18,7 @@ MiB Mem :  24000.0 total,   1000.0 free,   9000.0 used,  14000.0 buff/cache
     PID USER      PR  NI    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND
       1 root      20   0 1264512  44132  28544 S   0.0   0.2   0:00.20 /bin/ollama serve
      20 root      20   0 3264512   1.2g  28544 R  99.9   5.0   0:10.00 /bin/ollama runner --model x
-     40 root      20   0    8524   4500   2544 R   6.2   0.0   0:00.01 top -b -n 1 -w 200
+     40 root      20   0    8524   4500   2544 R   6.2   0.0   0:00.01 top -b -c -n 1 -w 200
 """
 
 
