@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 import json
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from labkit.errors import AlreadyExists, ApiSilent, LabError, NotFound, Refused, UnknownResource
 
@@ -24,6 +25,8 @@ JSON = "application/json"
 DISCOVERY = "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList"
 TICK_S = 1.0
 _CONNECT_S = 5.0
+_ANSWER_S = 30.0  # until the first word of an answer
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
 
 
 class Resource(NamedTuple):
@@ -42,10 +45,23 @@ class Resource(NamedTuple):
         >>> Resource("v1", "nodes", "Node", False).path("lab")
         '/api/v1/nodes'
         """
+        for part in (namespace, name):
+            require_name(part)
         root = "/apis" if "/" in self.api_version else "/api"
         parts = [root, self.api_version]
         parts += ["namespaces", namespace] if self.namespaced else []
         return "/".join([*parts, self.plural, *([name] if name else [])])
+
+
+def require_name(text: str) -> None:
+    """Raises LabError for what would lead a path elsewhere: "..", a slash, a question mark.
+
+    >>> require_name("ollama-7cbf9c48bf-8rzzw"), require_name("")
+    (None, None)
+    """
+    if text and not _NAME.fullmatch(text):
+        saw = "letters, digits, and - . : between them"
+        raise LabError(f"{text!r} is no name", f"a name has {saw}", "correct the name")
 
 
 class Api:
@@ -56,14 +72,18 @@ class Api:
 
     @cached_property
     def _client(self) -> ApiClient:
-        from kubernetes import config
+        from kubernetes import client, config
 
+        known = client.Configuration()
         try:
-            return config.new_client_from_config(config_file=str(self.kubeconfig))
+            config.load_kube_config(str(self.kubeconfig), client_configuration=known)
         except (config.ConfigException, OSError) as error:
             raise ApiSilent(
                 "the lab's kubeconfig cannot be used", f"{self.kubeconfig}: {error}", "./lab up"
             ) from None
+        if urlsplit(known.host).hostname in ("127.0.0.1", "localhost", "::1"):
+            known.proxy = None  # of the company: it knows no way to this machine; as kubectl does
+        return client.ApiClient(known)
 
     @property
     def configuration(self) -> Configuration:
@@ -97,7 +117,10 @@ class Api:
             if on_warning:
                 for header in answer.headers.getlist("Warning"):
                     on_warning(_warning(header))
-        return json.loads(data)
+        try:
+            return json.loads(data)
+        except ValueError:
+            raise self._silent(path, "an answer that is no JSON") from None
 
     def text(self, path: str, *, query: dict | None = None, timeout_s: float = 30.0) -> str:
         """An answer that is no JSON, whole: a Pod's log."""
@@ -112,7 +135,10 @@ class Api:
         Ends with the answer or after `timeout_s` seconds.
         """
         deadline = time.monotonic() + timeout_s
-        with self._opened("GET", path, query, None, "*/*", JSON, None) as answer:
+        first_s = min(_ANSWER_S, timeout_s)
+        with self._opened("GET", path, query, None, "*/*", JSON, first_s) as answer:
+            if answer.connection and answer.connection.sock:
+                answer.connection.sock.settimeout(None)  # from now on silence is no failure
             feed: queue.Queue[str | Exception | None] = queue.Queue(maxsize=1000)
             threading.Thread(target=_feed, args=(answer, feed), daemon=True).start()
             try:
@@ -194,6 +220,7 @@ class Api:
                         found.setdefault(word.casefold(), resource)
         return found
 
+    @contextmanager
     def _opened(
         self,
         method: str,
@@ -202,13 +229,13 @@ class Api:
         body: dict | str | None,
         accept: str,
         content_type: str,
-        read_s: float | None,
-    ) -> urllib3.BaseHTTPResponse:
+        read_s: float,
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
         import urllib3
 
         url = f"{self.host}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
         try:
-            answer = self._client.rest_client.pool_manager.request(
+            with self._client.rest_client.pool_manager.request(
                 method,
                 url,
                 headers={"Accept": accept, "Content-Type": content_type, **self.headers()},
@@ -217,14 +244,14 @@ class Api:
                 # a connection that was kept may have died; what changes things goes once
                 retries=urllib3.Retry(1, status=0, read=method == "GET", backoff_factor=0.2),
                 preload_content=False,
-            )
-            if answer.status >= 400:
-                raise _said_no(_status(answer.data), path, answer.status)
+            ) as answer:
+                if answer.status >= 400:
+                    raise _said_no(_status(answer.data), path, answer.status)
+                yield answer
         except urllib3.exceptions.HTTPError as error:
             raise self._silent(path, error) from None
-        return answer
 
-    def _silent(self, path: str, error: Exception) -> ApiSilent:
+    def _silent(self, path: str, error: Exception | str) -> ApiSilent:
         reason = getattr(error, "reason", None) or error
         return ApiSilent(
             "the API server does not answer", f"{self.host}{path}: {reason}", "./lab status"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from labkit import session, steps
 from labkit.display import Live, Shown
-from labkit.errors import CheckFailed
+from labkit.errors import CheckFailed, NotFound, OllamaSaid, Unreachable
 
 WAIT_S = 10.0
 PASSES = 2  # one after the other: something that only flickers is not done
@@ -32,9 +32,10 @@ class Verdict(Shown):
 def check(step: str, *, timeout_s: float | None = None) -> Verdict:
     """Is the step done? Says what it saw.
 
-    A notebook's name alone, such as `"00-start"`, stands for all of its steps. What was done
-    a moment ago may need that moment, so a check waits up to `timeout_s` seconds
-    ($LAB_CHECK_WAIT_S, else 10); it remembers nothing and changes nothing.
+    A notebook's name alone, such as `"00-start"`, stands for those of its steps that no later
+    one undoes. What was done a moment ago may need that moment, so a check asks again for up
+    to `timeout_s` seconds ($LAB_CHECK_WAIT_S, else 10). It remembers nothing and changes no
+    object of the cluster; an Ollama that it asks may load the model.
 
         lab.check("00-start/run")
 
@@ -45,7 +46,7 @@ def check(step: str, *, timeout_s: float | None = None) -> Verdict:
     verdicts = [_wait_for(one, timeout_s) for one in steps.named(step)]
     if len(verdicts) == 1:
         return verdicts[0]
-    saw = f"all {len(verdicts)} steps are done"
+    saw = f"{len(verdicts)} steps are done"
     return Verdict(step, saw, sum(verdict.waited_s for verdict in verdicts))
 
 
@@ -58,7 +59,7 @@ def solved(step: str) -> bool:
             ...
     """
     here = session.current()
-    done = all(one.check(here).passed for one in steps.named(step))
+    done = all(_look(one, here).passed for one in steps.named(step))
     if done:
         print(f"✓ {step} is solved already.")
     return done
@@ -69,8 +70,9 @@ def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
     begun = time.monotonic()
     passes = 0
     with Live(f"check {step.id}") as live:
+        live.show(f"{step.id}: looking")
         while True:
-            seen = step.check(here)
+            seen = _look(step, here)
             waited_s = time.monotonic() - begun
             passes = passes + 1 if seen.passed else 0
             if passes == PASSES:
@@ -82,6 +84,14 @@ def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
                     raise CheckFailed(f"{step.id} ({step.title}): {_not_yet(waited_s)}", *seen[1:])
                 live.show(f"{step.id}: {seen.saw} ({waited_s:.0f} s of {timeout_s:.0f} s)")
             time.sleep(PAUSE_S)
+
+
+def _look(step: steps.Step, here: session.Session) -> steps.Seen:
+    """What the check sees; a Pod that goes while it is asked is something seen too."""
+    try:
+        return step.check(here)
+    except (NotFound, Unreachable, OllamaSaid) as error:
+        return steps.Seen(False, f"{error.happened}: {error.saw}", error.hint)
 
 
 def _not_yet(waited_s: float) -> str:

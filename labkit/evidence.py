@@ -12,6 +12,8 @@ from labkit import humane, ollama, pods, targets, timelines, verdict
 from labkit.errors import LabError, ModelMissing, NotFound, OllamaSaid, Unreachable
 from labkit.session import Session
 
+ANSWER_S = 60.0  # a large model may have to be loaded first
+
 
 class Seen(NamedTuple):
     """What a check saw: did it pass, in what words, and what to try where it did not."""
@@ -89,7 +91,7 @@ def _answers(at: str | None) -> Seen:
     body = {"model": labkit.model, "prompt": "What is a Pod?", "stream": False}
     try:
         with ollama.server(at) as server:
-            answer = server.post("/api/generate", body)
+            answer = server.post("/api/generate", body, timeout_s=ANSWER_S)
     except ModelMissing as error:
         return Seen(False, error.saw, f"lab.pull(at={at!r})" if at else "lab.pull()")
     except (OllamaSaid, Unreachable) as error:

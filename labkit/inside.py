@@ -12,13 +12,14 @@ from urllib.parse import urlencode
 
 from labkit import kubectl, targets
 from labkit.display import Live, Shown, echo
-from labkit.errors import ApiSilent, CommandFailed, Refused, TimedOut
+from labkit.errors import ApiSilent, CommandFailed, LabError, Refused, TimedOut
 from labkit.session import Session, current
 
 if TYPE_CHECKING:
     from kubernetes.stream.ws_client import WSClient
 
 STDOUT, STDERR, ERROR = 1, 2, 3
+PIECE = 2**15
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ def exec(  # noqa: A001  kubectl's own word
     NotFound, Refused, TimedOut after `timeout_s` seconds: the command then goes on in there.
     """
     session = current()
+    if not command:
+        hint = f'lab.exec("{target}", "ollama", "list")'
+        raise LabError("exec wants a command", f"nothing after {target!r}", hint)
     flags = {"container": container, "stdin": stdin is not None}
     echo(kubectl.line("exec", target, command=command, **flags))
     pod = targets.pod_of(session, targets.parsed(session, target))
@@ -130,7 +134,10 @@ def _read(
     deadline = time.monotonic() + timeout_s
     try:
         if stdin is not None:
-            socket.write_stdin(stdin.encode() if isinstance(stdin, str) else stdin)
+            data = stdin.encode() if isinstance(stdin, str) else stdin
+            for start in range(0, len(data), PIECE):
+                socket.write_stdin(data[start : start + PIECE])
+                socket.update(timeout=0)  # else both ends may wait for the other to read
             socket.close_channel(0)
         is_open = True
         while is_open:

@@ -11,6 +11,8 @@ def line(*words: str, command: Iterable[str] = (), **flags: object) -> str:
     'kubectl run ollama --image=ollama/ollama --env=A=1'
     >>> line("exec", "pod/ollama", command=["ollama", "run", "lab-llama", "vi or emacs?"])
     "kubectl exec pod/ollama -- ollama run lab-llama 'vi or emacs?'"
+    >>> line("scale", "deployment/ollama", replicas=0)
+    'kubectl scale deployment/ollama --replicas=0'
     >>> line("delete", "pod/ollama", ignore_not_found=True)
     'kubectl delete pod/ollama --ignore-not-found'
     """
@@ -21,7 +23,7 @@ def line(*words: str, command: Iterable[str] = (), **flags: object) -> str:
             said.append(flag)
         elif isinstance(value, list):
             said += [f"{flag}={one}" for one in value]
-        elif value not in (None, False, ""):
+        elif value is not None and value is not False and value != "":  # 0 is a value
             said.append(f"{flag}={value}")
     command = list(command)
     return shlex.join([*said, *(["--", *command] if command else [])])

@@ -412,7 +412,7 @@ def _until_gone(server: Connection, model: str | None, timeout_s: float) -> None
                 raise TimedOut(
                     f"{', '.join(names)} still loaded after {timeout_s:g} s",
                     f"until: {', '.join(table.column('UNTIL'))}",
-                    "lab.stop(), or a larger timeout_s",
+                    "lab.stop() of each, or a larger timeout_s",
                 )
             until = dict(zip(table.column("NAME"), table.column("UNTIL"), strict=True))
             live.show(", ".join(f"{name}: {until[name]}" for name in names))

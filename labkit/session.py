@@ -11,7 +11,7 @@ import yaml
 
 import labkit
 from labkit import display
-from labkit.api import Api
+from labkit.api import Api, require_name
 from labkit.bringup import kube, paths, status
 from labkit.errors import NamespaceNotOurs, NotFound, NotStarted, NotUp
 
@@ -54,6 +54,8 @@ def start(namespace: str | None = None) -> Session:
     session = Session(namespace, context, kubeconfig)
     _guard(session)
     _put_first(values.pop("PATH"))
+    if "OLLAMA_HOST" not in values:  # the user's own Ollama, perhaps: not for lessons
+        os.environ.pop("OLLAMA_HOST", None)
     os.environ.update(values, KUBECONFIG=str(kubeconfig))
     display.on_failed_command()
     _current = session
@@ -70,16 +72,22 @@ def current() -> Session:
 
 def _guard(session: Session) -> None:
     name = session.namespace
+    require_name(name)
     try:
         found = session.api.request("GET", f"/api/v1/namespaces/{name}")
     except NotFound as error:
-        raise NotUp(f"there is no namespace {name}", error.saw, "./lab up in a terminal") from None
+        hint = "./lab up in a terminal"
+        if name != kube.LEARNER:
+            hint = (
+                f'another name in lab.start("…") or LAB_NAMESPACE; the lab\'s own is {kube.LEARNER}'
+            )
+        raise NotUp(f"there is no namespace {name}", error.saw, hint) from None
     label, value = kube.LABEL
     if found["metadata"].get("labels", {}).get(label) != value:
         raise NamespaceNotOurs(
             f"namespace {name} does not belong to the lab",
             f"it lacks the label {label}={value}",
-            "lab.start() without a name takes the lab's own",
+            f'lab.start("{kube.LEARNER}") takes the lab\'s own',
         )
 
 

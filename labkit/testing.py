@@ -13,13 +13,13 @@ fails for it: machines are noisy.
 """
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from labkit.bringup import shell
 from labkit.errors import Unsupported
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,7 +136,7 @@ def _run_on_lab(commands: list[list[str]]) -> int:
 def _run(command: list[str]) -> int:
     """The command's exit code as 0, 1 or 2; pytest's own codes from 2 on mean "no verdict"."""
     _say("$ " + " ".join(["python", *command[1:]]))
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    code = shell.attached(command, cwd=ROOT)
     return code if code in (0, 1) else 2
 
 

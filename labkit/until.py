@@ -40,6 +40,8 @@ class Until(NamedTuple):
         """
         if self.verb == "rollout":
             return observed(item) and _rolled_out(item)
+        if self.value == "0" and not values(item, self.name):
+            return observed(item)  # a count of none is left out
         if self.verb == "jsonpath":
             found = [_text(value) for value in values(item, self.name)]
             return self.value in found if self.value else any(found)

@@ -118,11 +118,15 @@ def get(what: str, *, selector: str | None = None, all_namespaces: bool = False)
     session = current()
     echo(kubectl.line("get", what, selector=selector, all_namespaces=all_namespaces))
     word, _, name = what.partition("/")
-    path = session.api.resource(word).path(session.namespace, name)
-    if all_namespaces:
+    resource = session.api.resource(word)
+    path = resource.path(session.namespace, name)
+    everywhere = all_namespaces and resource.namespaced
+    if everywhere:
         path = path.replace(f"/namespaces/{session.namespace}/", "/", 1)
-    table = _table(session, path, {"labelSelector": selector} if selector else {})
-    if all_namespaces and "Namespace" not in table.columns:
+    here = f" in namespace {session.namespace}" if resource.namespaced and not everywhere else ""
+    query = {"labelSelector": selector} if selector else {}
+    table = _table(session, path, query, empty=f"No resources found{here}")
+    if everywhere:
         spaces = [item["metadata"]["namespace"] for item in table.items]
         rows = [[space, *row] for space, row in zip(spaces, table.rows, strict=True)]
         return Table(["NAMESPACE", *table.columns], rows, items=table.items)
@@ -282,7 +286,7 @@ def _request(
     )
 
 
-def _table(session: Session, path: str, query: dict) -> Table:
+def _table(session: Session, path: str, query: dict, empty: str = "No events") -> Table:
     """The columns and cells that the API server makes for kubectl."""
     query = {**query, "includeObject": "Object"}
     found = session.api.request("GET", path, query=query, accept=TABLE)
@@ -293,7 +297,7 @@ def _table(session: Session, path: str, query: dict) -> Table:
         [columns[index]["name"].upper() for index in shown],
         [[_cell(row["cells"][index]) for index in shown] for row in rows],
         items=[row["object"] for row in rows],
-        empty=f"No resources found in namespace {path.split('/')[-2]}",
+        empty=empty,
     )
 
 
@@ -363,13 +367,15 @@ def _followed(session: Session, name: str, timeout_s: float) -> Output:
 
 def _started(session: Session, name: str, timeout_s: float, live: Live) -> None:
     pod: dict = {}
+    since: dict[str, float] = {}  # trouble → when it was seen first
     query = {"fieldSelector": f"metadata.name={name}"}
     for news in session.api.watch(_pods(session), query=query, timeout_s=timeout_s):
         pod = news[1] if news else pod
         if pod.get("status", {}).get("phase") not in (None, "Pending"):
             return
         found = verdict.trouble(pod) if pod else None
-        if found and not found.holds_s:
+        since = {found.reason: since.get(found.reason, time.monotonic())} if found else {}
+        if found and time.monotonic() - since[found.reason] >= found.holds_s:
             raise PodFailed(
                 f"pod/{name} will not start", found.message, found.hint, reason=found.reason
             )
@@ -464,9 +470,11 @@ def _manifests(what: str | Path | dict) -> tuple[str, builtins.list[dict]]:
         except yaml.YAMLError as error:
             raise Refused(f"{name} is no YAML", str(error), "mend that line") from None
     for item in items:
-        if not isinstance(item, dict) or not {"kind", "metadata"} <= item.keys():
-            saw = str(item)[:80]
-            raise Refused("that is no Kubernetes object", saw, "it needs kind and metadata")
+        meta = item.get("metadata") if isinstance(item, dict) else None
+        named = isinstance(meta, dict) and isinstance(meta.get("name"), str)
+        if not named or not isinstance(item.get("kind"), str):
+            saw, hint = str(item)[:80], "it needs kind: and, indented below metadata:, name:"
+            raise Refused("that is no Kubernetes object with a name", saw, hint)
     return "-" if is_text else str(what), items
 
 

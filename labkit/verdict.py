@@ -34,9 +34,10 @@ _HINTS = {
     "FailedMount": "create what the volume names, or correct the name",
     "FailedCreate": "the quota: kubectl describe quota; else its message says what to change",
     "BackoffLimitExceeded": 'lab.logs("job/{pod}") shows the last words of its Pods',
-    "ProgressDeadlineExceeded": 'lab.events("deployment/{pod}") shows what its Pods lack',
+    "ProgressDeadlineExceeded": "lab.events() shows what its Pods lack",
     "Evicted": "the node ran out of something: give it less to do, then create the Pod again",
-    "Completed": 'it has ended: lab.logs("pod/{pod}"), or until="jsonpath={{.status.phase}}"',
+    "Completed": 'it has ended: lab.logs("pod/{pod}"), or'
+    ' until="jsonpath={{.status.phase}}=Succeeded"',
 }
 # seconds that a trouble must stand: an object that was applied together may come late
 _HOLDS = {"CreateContainerConfigError": 3.0, "CreateContainerError": 3.0, "FailedMount": 10.0}
@@ -74,6 +75,7 @@ def trouble(pod: dict, events: Iterable[dict] = ()) -> Trouble | None:
             # a volume that is bound late is no lack of room
             holds = 20.0 if "unbound immediate" in condition.get("message", "") else 2.0
             return _named(pod, "Unschedulable", condition.get("message", ""), holds)
+    events = list(events)
     told = {event.get("reason"): event.get("message", "") for event in events}
     for container in _containers(status):
         waiting = container.get("state", {}).get("waiting", {})
@@ -81,9 +83,20 @@ def trouble(pod: dict, events: Iterable[dict] = ()) -> Trouble | None:
         reason, _, more = waiting.get("reason", "").partition(": ")
         if reason in _VERDICTS:
             return _stuck(pod, container, reason, waiting.get("message") or more, told)
-        if reason == "ContainerCreating" and "FailedMount" in told:
+        if reason == "ContainerCreating" and _mounts_fail(events):
             return _named(pod, "FailedMount", told["FailedMount"])
     return None
+
+
+def _mounts_fail(events: list[dict]) -> bool:
+    """Is that the latest? A pull that came after it has all its volumes.
+
+    >>> _mounts_fail([{"reason": "FailedMount"}, {"reason": "Pulling"}])
+    False
+    """
+    reasons = [event.get("reason") for event in events]
+    seen = [one for one in reasons if one in ("FailedMount", "Pulling", "Pulled", "Created")]
+    return seen[-1:] == ["FailedMount"]
 
 
 def workload_trouble(item: dict, events: Iterable[dict] = ()) -> Trouble | None:

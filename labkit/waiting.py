@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from labkit import targets
 from labkit.display import Live, Shown, echo
-from labkit.errors import Gone, NotFound, PodFailed, TimedOut
+from labkit.errors import Gone, LabError, NotFound, PodFailed, TimedOut
 from labkit.session import Session, current
 from labkit.until import Until, observed, parsed, usual
 from labkit.verdict import Trouble, pod_doing, trouble, workload_trouble
@@ -94,6 +94,10 @@ def _wait(
             "nothing to wait for",
             f'lab.wait("{target}", until="create") if it comes later; lab.get("{word}")',
         )
+    if goal.verb == "rollout" and resource.kind not in ("Deployment", "StatefulSet"):
+        saw, hint = f"it is a {resource.kind}", f'lab.wait("{target}")'
+        raise LabError(f"{target} has no rollout that can be followed", saw, hint)
+    verb = "rollout" if goal.verb == "rollout" else "wait"
     wanted = _words(goal, default=is_usual)
     expects_health = (
         is_usual
@@ -131,8 +135,8 @@ def _wait(
         raise TimedOut(
             f"{target} in namespace {namespace} not {wanted} after {timeout_s:g} s",
             f"{seen.doing}{held or ''}",
-            f'lab.wait("{target}", timeout_s={2 * timeout_s:g}) if it needs longer;'
-            f' lab.events("{target}") says what it does',
+            f'lab.{verb}("{target}", timeout_s={2 * timeout_s:g}) if it needs longer;'
+            " lab.events() says what happens",
         )
 
 

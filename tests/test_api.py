@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from labkit.api import Api
-from labkit.errors import AlreadyExists, ApiSilent, NotFound, Refused, UnknownResource
+from labkit.errors import AlreadyExists, ApiSilent, LabError, NotFound, Refused, UnknownResource
 
 
 @pytest.fixture
@@ -122,6 +122,44 @@ def test_what_changes_things_is_sent_once(serving):
         with pytest.raises(ApiSilent):
             api.request(method, "/api", body={} if method == "POST" else None)
         assert asked == [method] * times
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "../../kube-system/pods", "a?b", "a#b", "a%2f"])
+def test_a_name_that_leads_elsewhere_is_refused_before_anything_is_asked(serving, discovery, name):
+    api = serving(lambda handler: handler.send(discovery[handler.path]))
+    resource = api.resource("pods")
+    with pytest.raises(LabError, match="is no name"):
+        resource.path("lab", name)
+    with pytest.raises(LabError, match="is no name"):
+        resource.path(name)
+
+
+def test_a_companys_proxy_is_not_asked_for_this_machine(serving, monkeypatch):
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    assert serving(lambda handler: handler.send({"a": 1})).request("GET", "/api") == {"a": 1}
+
+
+def test_an_answer_that_is_cut_or_is_no_json_is_one_of_our_errors(serving):
+    def cut(handler):
+        handler.send({"a": 1}, **{"Content-Length": "1000"})
+        handler.close_connection = True
+
+    with pytest.raises(ApiSilent):
+        serving(cut).request("POST", "/api", body={})
+    with pytest.raises(ApiSilent, match="no JSON"):
+        serving(lambda handler: handler.send(b"<html>")).request("GET", "/api")
+
+
+def test_a_server_that_never_begins_to_answer_does_not_outlast_the_time_given(serving):
+    hangs = threading.Event()
+    begun = time.monotonic()
+    with pytest.raises(ApiSilent):
+        list(serving(lambda handler: hangs.wait(20)).lines("/log", timeout_s=0.5))
+    hangs.set()
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("word", ["po", "pod", "pods", "Pod", "PODS"])

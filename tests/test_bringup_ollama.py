@@ -49,6 +49,10 @@ def test_it_runs_in_the_labs_container_without_a_terminal_where_there_is_none(co
     assert done.stdout == "exec --interactive lab-ollama ollama run m two words\n"
 
 
+def test_what_reads_nothing_leaves_a_scripts_next_line_to_its_shell(command):
+    assert command("list", docker=DOCKER).stdout == "exec lab-ollama ollama list\n"
+
+
 def test_without_the_container_three_lines_say_so(command):
     done = command("list", docker=NO_DOCKER)
     assert done.returncode == 1

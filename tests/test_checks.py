@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from labkit import checks, session, steps
-from labkit.errors import CheckFailed, NotStarted, UnknownStep
+from labkit.errors import CheckFailed, NotFound, NotStarted, UnknownStep, Unreachable
 from labkit.steps import Seen, Step
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -70,6 +70,18 @@ def test_a_notebooks_name_stands_for_all_of_its_steps(step):
     verdict = checks.check("09-x/y", timeout_s=1)
     assert str(verdict) == "09-x/y: look 2"
     assert checks.check("09-x", timeout_s=1).step == "09-x/y"
+
+
+def test_a_pod_that_goes_while_it_is_asked_is_something_seen(monkeypatch):
+    errors = [Unreachable("gone", "no Pod", "try"), NotFound("gone", "no Pod", "try")]
+
+    def check(_):
+        if errors:
+            raise errors.pop()
+        return Seen(True, "there again")
+
+    monkeypatch.setattr(steps, "STEPS", (Step("09-x/y", "Title", check),))
+    assert checks.check("09-x/y", timeout_s=5).saw == "there again"
 
 
 def test_solved_looks_once_and_raises_nothing(step, capsys):

@@ -96,6 +96,16 @@ def test_a_namespace_without_the_labs_label_is_refused_and_nothing_is_set(up, na
         session.current()
 
 
+def test_an_ollama_of_the_users_own_is_no_lessons_where_the_lab_has_none(up, monkeypatch):
+    up({"lab": OURS})
+    kube.Lab("cloud").kubeconfig.parent.mkdir(parents=True)
+    kube.Lab("cloud").kubeconfig.write_text(kube.Lab().kubeconfig.read_text())
+    monkeypatch.setenv("LAB_CONTEXT", "cloud")
+    monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:11434")
+    session.start()
+    assert "OLLAMA_HOST" not in os.environ
+
+
 def test_without_a_lab_the_first_cell_says_what_to_do(monkeypatch):
     monkeypatch.setattr(session, "_current", None)
     with pytest.raises(NotUp, match=r"try: ./lab up"):

@@ -77,3 +77,34 @@ def _number(file: Path) -> int:
 def _alive(pid: int) -> bool:
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().split()[2] != "Z"
+
+
+CLEANS_UP = """
+import sys, time
+print("ready", flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)  # longer than subprocess.run would wait
+    print("cleaned up", flush=True)
+"""
+
+
+def test_after_ctrl_c_a_command_may_clean_up():
+    words = [sys.executable, "-c", CLEANS_UP]
+    code = f"from labkit.bringup import shell\nshell.attached({words!r})"
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.communicate(timeout=20)[0] == "cleaned up\n"
+    assert process.returncode != 0
+
+
+def test_the_exit_code_of_an_attached_command_is_its_own():
+    assert shell.attached([sys.executable, "-c", "raise SystemExit(3)"]) == 3

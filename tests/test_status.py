@@ -41,7 +41,10 @@ def test_env_exports_what_a_shell_needs_once(capsys, monkeypatch):
     assert lines[0] == f"export KUBECONFIG={cluster.LAB.kubeconfig}"
     assert lines[1] == "export MODEL=models.lab-system:5001/library/lab-llama"
     assert lines[2] == "export OLLAMA_HOST=http://127.0.0.1:11435"
-    assert str(paths.tools()) in lines[3]
+    kinds = ("CONFIG", "CACHE", "DATA")
+    homes = {f"export HELM_{kind}_HOME={paths.state('helm', kind.lower())}" for kind in kinds}
+    assert homes == set(lines[3:6])
+    assert str(paths.tools()) in lines[6]
 
 
 def test_an_ollama_of_ones_own_is_what_a_shell_gets(capsys, monkeypatch):

@@ -77,7 +77,14 @@ def test_apply_takes_a_file_a_folder_text_and_a_dict(asked, tmp_path):
 
 @pytest.mark.parametrize(
     ("what", "error"),
-    [("k8s/nosuch.yaml", NotFound), ("a: [", Refused), ("just: words\n", Refused)],
+    [
+        ("k8s/nosuch.yaml", NotFound),
+        ("a: [", Refused),
+        ("just: words\n", Refused),
+        ("kind: Pod\nmetadata:\nname: x\n", Refused),
+        ("kind: Pod\nmetadata: {generateName: x-}\n", Refused),
+        ("- kind: Pod\n- x\n", Refused),
+    ],
 )
 def test_what_is_no_manifest_is_said_before_anything_is_asked(asked, what, error):
     found = asked()
@@ -86,7 +93,7 @@ def test_what_is_no_manifest_is_said_before_anything_is_asked(asked, what, error
     assert found == []
 
 
-@pytest.mark.parametrize("target", ["pod/", "/x", "a/b/c", "namespace/lab"])
+@pytest.mark.parametrize("target", ["pod/", "/x", "a/b/c", "namespace/lab", "pod/..", "pod/x?y"])
 def test_a_target_that_is_no_object_of_the_namespace_is_refused(asked, target):
     found = asked()
     with pytest.raises(LabError):

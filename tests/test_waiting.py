@@ -132,7 +132,7 @@ def test_late_says_what_was_seen_last_and_how_to_wait_longer(api):
         "TimedOut: pod/ollama in namespace lab not ready after 3 s",
         "saw: Pending",
         'try: lab.wait("pod/ollama", timeout_s=6) if it needs longer;'
-        ' lab.events("pod/ollama") says what it does',
+        " lab.events() says what happens",
     ]
 
 

@@ -144,6 +144,7 @@ def _command(port: int, work: Path) -> list[str]:
         "LabApp.default_url": f"/lab/tree/{FIRST}",
         "LabApp.app_settings_dir": SETTINGS,
         "LabApp.extension_manager": "readonly",  # the other one asks PyPI
+        "LanguageServerManager.autodetect": False,  # asks npm, which writes into the user's home
         # else every kernel warns of what nobody but this machine can hear
         "KernelManager.transport_encryption": "auto",
     }
@@ -169,7 +170,9 @@ def _environment(token: str, context: str) -> dict[str, str]:
     }
     for place in own.values():
         place.mkdir(parents=True, exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    # of the user's own: settings of Jupyter, and an Ollama that no lesson shall fill
+    not_ours = ("JUPYTER", "OLLAMA_HOST")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(not_ours)}
     # not on the command line, where every user of the machine can read it
     return {**kept, **values, **{k: str(v) for k, v in own.items()}, "JUPYTER_TOKEN": token}
 

@@ -41,8 +41,11 @@ if [ -n "$LAB_OLLAMA" ]; then
 fi
 [ "$(docker inspect --format '{{.State.Running}}' NAME 2>/dev/null)" = true ] ||
   say "Unreachable: the lab's own Ollama does not run" "no container NAME" "./lab up"
-[ -t 0 ] && [ -t 1 ] && terminal=--tty
-exec docker exec --interactive $terminal NAME ollama "$@"
+# Only `run` reads: any other would read away the rest of a script that comes by stdin.
+options=
+[ "$1" != run ] || options=--interactive
+[ -t 0 ] && [ -t 1 ] && options="$options --tty"
+exec docker exec $options NAME ollama "$@"
 """.replace("NAME", NAME)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shlex
@@ -13,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labkit.errors import BuildFailed, CommandFailed, LabError, TimedOut, ToolMissing
+
+CLEAN_UP_S = 60
 
 _running: set[subprocess.Popen] = set()
 _lock = threading.Lock()
@@ -30,6 +33,21 @@ def _tied() -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     return words
+
+
+def attached(command: list[str], **options) -> int:
+    """Runs a command on this terminal; its exit code.
+
+    After Ctrl-C, which the command gets too, it has a minute to clean up.
+    """
+    with subprocess.Popen(command, **options) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(CLEAN_UP_S)
+            process.kill()
+            raise
 
 
 def run(

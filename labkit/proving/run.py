@@ -8,12 +8,12 @@ with pytest's -x: a failing cell ends its own notebook, and one run tells of all
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 
+from labkit.bringup import shell
 from labkit.proving import executed, namespace
 from labkit.proving.plugin import tags
 
@@ -77,8 +77,11 @@ def table(files: list[Path]) -> str:
 def _run(words: list[str]) -> int:
     print("$ pytest " + " ".join(words), flush=True)
     env = {**os.environ, "LAB_PROVING_PID": str(os.getpid())}  # whose run the namespaces are of
-    return subprocess.run([*_PYTEST, *words], env=env, check=False).returncode
+    return shell.attached([*_PYTEST, *words], env=env)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
