@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 
+import pexpect
 import pytest
 
 import labkit
@@ -44,7 +46,7 @@ def same(twins, target: str) -> bool:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def deployment(twins, capfd=None):
+def deployment(twins):
     """A Deployment and a Service `ollama` in both, made by the verbs and by their lines."""
     for name in twins:
         twins.kubectl(name, "create", "deployment", "ollama", f"--image={IMAGE}")
@@ -78,10 +80,8 @@ def test_create_makes_what_its_line_makes(twins, printed, make, target):
     twins.kubectl(twins.theirs, "delete", target, "--wait=false")
 
 
-@pytest.mark.parametrize("tcp", ["", "port", "80:", "80:x"])
+@pytest.mark.parametrize("tcp", ["", "port", "80:x"])
 def test_a_port_that_is_none_is_refused(tcp):
-    if tcp == "80:":
-        pytest.skip("kubectl takes it for 80")
     with pytest.raises(LabError, match="is no port"):
         workloads.create_service("x", tcp=tcp)
 
@@ -148,6 +148,23 @@ def test_hey_at_four_sends_eight_of_ten():
     assert clients.hey(url, n=10, c=4).answers == 8
 
 
+def test_an_interactive_client_works_in_a_terminal(twins):
+    """`kubectl run -it … -- sh`, typed into as a learner types."""
+    words = ["run", "shell", "--rm", "-it", "--image", clients.HEY, "--", "sh"]
+    shell = pexpect.spawn(
+        "kubectl", words, env=twins.environment(twins.ours), encoding="utf-8", timeout=60
+    )
+    try:
+        shell.expect(r"/ [#$] ")
+        shell.sendline("hey -c 2 -n 4 http://ollama:11434/")
+        shell.expect(r"\[200\]\s+4 responses")
+        shell.sendline("exit")
+        shell.expect("deleted")
+    finally:
+        shell.close(force=True)
+        verbs.delete("pod/shell", ignore_not_found=True)
+
+
 def test_processes_are_the_servers_and_those_of_its_line(twins, printed):
     table = pods.processes("deployment/ollama")
     assert any("ollama" in command for command in table.column("COMMAND"))
@@ -160,8 +177,6 @@ def test_what_leaves_the_mirror_is_counted(twins):
         names = [model["name"] for model in server.get("/api/tags")["models"]]
         for name in names:
             server.delete("/api/delete", {"model": name})
-        import time
-
         begun = time.time()
         ollama.pull(at=server)
     sent = mirror_log.mirrored(since=begun)
