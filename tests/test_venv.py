@@ -114,7 +114,7 @@ def change_pyproject(folder: Path) -> None:
 def test_the_first_call_makes_the_environment_and_says_so_before(first_call):
     done = first_call[1]
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("making the Python environment in .venv (about 1 minute, 500 MB)")
+    assert done.stderr.startswith("making the Python environment in .venv (about 1 minute, 720 MB)")
     assert "the Python environment is ready (" in done.stderr
     assert done.stdout.startswith("ran ['status', 'two words'] ")
     assert float(done.stdout.split()[-1]) > 0
