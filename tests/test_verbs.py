@@ -8,7 +8,7 @@ import json
 import pytest
 import yaml
 
-from labkit import session, targets, verbs
+from labkit import manifests, session, targets, verbs
 from labkit.errors import LabError, NotFound, Refused, Unreachable
 
 
@@ -59,7 +59,7 @@ HERE = "/api/v1/namespaces/lab/pods"
 def test_apply_changes_nothing_when_one_object_is_for_elsewhere(asked, item, where):
     found = asked()
     with pytest.raises(Refused, match=where):
-        verbs.apply(yaml.safe_dump_all([POD, item]))
+        manifests.apply(yaml.safe_dump_all([POD, item]))
     assert found == []
 
 
@@ -70,7 +70,7 @@ def test_apply_takes_a_file_a_folder_text_and_a_dict(asked, tmp_path):
     for what in (file, str(tmp_path), yaml.safe_dump(POD), POD):
         if what == str(tmp_path):
             (tmp_path / "kubeconfig").rename(tmp_path / "kubeconfig.kept")
-        assert repr(verbs.apply(what)) == "pod/x serverside-applied"
+        assert repr(manifests.apply(what)) == "pod/x serverside-applied"
     assert [path.partition("?")[0] for _, path in found] == [f"{HERE}/x"] * 4
     assert {method for method, _ in found} == {"PATCH"}
 
@@ -89,7 +89,7 @@ def test_apply_takes_a_file_a_folder_text_and_a_dict(asked, tmp_path):
 def test_what_is_no_manifest_is_said_before_anything_is_asked(asked, what, error):
     found = asked()
     with pytest.raises(error):
-        verbs.apply(what)
+        manifests.apply(what)
     assert found == []
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit import checks, making, ollama, steps, targets, verbs, waiting, workloads
+from labkit import checks, making, manifests, ollama, steps, targets, verbs, waiting, workloads
 from labkit import session as sessions
 from labkit.bringup import paths
 
@@ -30,7 +30,7 @@ def bring_about(step: steps.Step) -> None:
     if "05-baked" in step.state:
         making.bake()
     for folder in step.state:
-        verbs.apply(f"k8s/steps/{folder}")
+        manifests.apply(f"k8s/steps/{folder}")
     if step.replicas > 1:
         workloads.scale("deployment/ollama", replicas=step.replicas)
     if "05-hook-naive" not in step.state:  # which is not to become ready

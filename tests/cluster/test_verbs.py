@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from labkit import inside, reach, session, verbs, waiting
+from labkit import inside, manifests, reach, session, verbs, waiting
 from labkit.bringup import kube
 from labkit.errors import (
     AlreadyExists,
@@ -217,7 +217,7 @@ def test_apply_makes_and_changes_as_its_line_does(twins, printed, tmp_path):
     file = tmp_path / "notes.yaml"
     for data in ({"a": "1", "b": "2"}, {"a": "3"}):
         file.write_text(json.dumps({**item, "data": data}))
-        assert repr(verbs.apply(file)) == "configmap/notes serverside-applied"
+        assert repr(manifests.apply(file)) == "configmap/notes serverside-applied"
         assert twins.line(printed()).stdout == "configmap/notes serverside-applied\n"
         ours, theirs = (objects(twins, space, "configmap", "notes") for space in twins)
         assert ours == theirs
@@ -228,7 +228,7 @@ def test_apply_of_a_misspelt_field_is_refused_with_its_name():
     item = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "typo"}}
     container = {"name": "x", "image": IMAGE, "imagee": "y"}
     with pytest.raises(Refused, match="imagee"):
-        verbs.apply({**item, "spec": {"containers": [container]}})
+        manifests.apply({**item, "spec": {"containers": [container]}})
 
 
 def test_delete_waits_until_it_is_gone_as_its_line_does(twins, printed):
@@ -247,7 +247,7 @@ def test_delete_waits_until_it_is_gone_as_its_line_does(twins, printed):
 
 def test_delete_of_what_something_holds_says_what(twins):
     item = {"apiVersion": "v1", "kind": "ConfigMap"}
-    verbs.apply({**item, "metadata": {"name": "held", "finalizers": ["example.org/held"]}})
+    manifests.apply({**item, "metadata": {"name": "held", "finalizers": ["example.org/held"]}})
     try:
         with pytest.raises(TimedOut, match=r"held by: example\.org/held"):
             verbs.delete("configmap/held", timeout_s=1)

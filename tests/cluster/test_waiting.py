@@ -149,7 +149,10 @@ def test_failed_of_a_deployment_is_that_of_its_pods_until_it_is_corrected(wait):
 
 
 def test_a_pod_that_ended_badly_is_not_waited_for(wait):
-    apply(pod("ended", restart="Never", command=["sh", "-c", "exit 5"]))
+    # without a probe it would be ready for the moment that it runs
+    probe = {"exec": {"command": ["false"]}}
+    ends = ["sh", "-c", "exit 5"]
+    apply(pod("ended", restart="Never", command=ends, readinessProbe=probe))
     with pytest.raises(PodFailed, match="exit code 5"):
         wait("pod/ended")
 
