@@ -81,8 +81,8 @@ def _alive(pid: int) -> bool:
 
 CLEANS_UP = """
 import sys, time
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     time.sleep(1)  # longer than subprocess.run would wait
