@@ -7,6 +7,7 @@ what became of each cell.
 import os
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import nbval.plugin
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME
 
 from labkit.bringup import paths
 from labkit.proving import executed, namespace, run
-from labkit.proving.kernel import Folded
+from labkit.proving.kernel import Folded, Kernel
 
 CHECKED = """
 class CheckFailed(Exception): pass
@@ -159,6 +161,31 @@ def test_a_failed_notebook_is_kept_too_with_its_error(world):
     book = nbformat.read(world / "artifacts" / "failing-check.ipynb", as_version=4)
     assert book.cells[1].outputs[0].ename == "CheckFailed"
     assert book.metadata["labkit"]["failed"] == "Cell 1"
+
+
+@pytest.fixture
+def nowhere(monkeypatch):
+    """/dev/null, which nbval opens for each kernel and never closes."""
+    with Path(os.devnull).open("w") as file:
+        monkeypatch.setattr("nbval.kernel.open", lambda *_: file, raising=False)
+        yield
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_no_message_is_lost_when_the_reader_falls_behind(tmp_path):
+    kernel = Kernel(CURRENT_ENV_KERNEL_NAME, cwd=str(tmp_path))
+    try:
+        cell = kernel.execute_cell_input(f"{REPAINTS}\nopen('done', 'w').close()")
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "done").exists():  # on a busy machine nobody reads meanwhile
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        kernel.await_reply(cell, 60)
+        messages = iter(lambda: kernel.get_message("iopub", timeout=1), None)
+        shown = next(m for m in messages if m["msg_type"] == "display_data")
+        assert shown["content"]["data"]["text/plain"].rstrip(".") == "9999"
+    finally:
+        kernel.stop()
 
 
 def test_the_place_in_nbval_that_the_plugin_takes_exists():

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from queue import Empty
 
+import zmq
 from nbval.kernel import RunningKernel
 
 ALIVE_EVERY_S = 1.0
@@ -30,6 +31,8 @@ class Kernel(RunningKernel):
         self._cell: str | None = None
         self._read: deque[dict] = deque()
         super().__init__(*args, **options)
+        # by itself it holds a thousand, then the kernel drops what a busy reader has not fetched
+        self.kc.iopub_channel.socket.setsockopt(zmq.RCVHWM, 0)
 
     def execute_cell_input(self, cell_input: str, allow_stdin: bool | None = None) -> str:
         self._read.clear()
