@@ -182,3 +182,7 @@ def test_what_leaves_the_mirror_is_counted(twins):
     sent = mirror_log.mirrored(since=begun)
     assert 1_400_000 < sent.bytes < 4_000_000
     assert mirror_log.mirrored(since=time.time() + 5).bytes == 0
+    later = time.time()
+    pull = ["exec", "deployment/ollama", "--", "ollama", "pull", "--insecure", labkit.model]
+    twins.kubectl(twins.theirs, *pull)
+    assert mirror_log.mirrored(since=later).bytes == 0, "another namespace's Pods do not count"
