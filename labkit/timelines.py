@@ -55,6 +55,15 @@ class Timeline:
                 found.setdefault(moment.pod, moment.at_s)
         return found
 
+    def beside(self, other: Timeline, name: str, its_name: str) -> Timeline:
+        """Both in one picture, each Pod under the name that its timeline is given."""
+        found = [
+            moment._replace(pod=f"{said} {moment.pod[-5:]}")
+            for one, said in ((self, name), (other, its_name))
+            for moment in one.moments
+        ]
+        return Timeline(f"{name} beside {its_name}", found)
+
     def __repr__(self) -> str:
         return repr(self.table)
 

@@ -79,6 +79,14 @@ def test_the_picture_and_the_table_say_the_same():
     assert titles[:2] == ["made", "ready"]
 
 
+def test_two_timelines_side_by_side_are_one_picture_with_a_name_for_each():
+    hook = Timeline("x", [Moment("ollama-7f-abcde", 3.0, "ready", "ready")])
+    sidecar = Timeline("x", [Moment("ollama-8c-fghij", 2.0, "ready", "ready")])
+    shown = hook.beside(sidecar, "hook", "sidecar")
+    assert shown.seconds("ready") == {"hook abcde": 3.0, "sidecar fghij": 2.0}
+    assert shown.title == "hook beside sidecar"
+
+
 def test_no_pods_are_no_picture_that_breaks():
     ElementTree.fromstring(timelines.svg("Timeline of x", []))
     assert repr(Timeline("Timeline of x", [])) == "no Pods"
