@@ -156,7 +156,14 @@ _IDLE_AFTER = """(index) => {
 def test_the_table_of_contents_lists_the_sections(page):
     page.evaluate("() => { window.jupyterapp.commands.execute('toc:show-panel') }")
     contents = page.locator(".jp-TableOfContents-content")
-    for heading in ("Run Ollama", "Pull a model", "Ask", "Your turn", "Tidy up"):
+    headings = (
+        "Run Ollama",
+        "Pull a model",
+        "Ask",
+        "Your turn: a Pod mine that answers",
+        "Tidy up",
+    )
+    for heading in headings:
         expect(contents.get_by_text(heading, exact=True)).to_be_visible()
 
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from labkit.bringup import bom, engine, images, paths, registry
+from labkit.bringup import bom, cluster, engine, images, paths, registry
 from labkit.bringup.progress import Reporter
 from labkit.errors import PortTaken
 
@@ -76,19 +76,23 @@ def test_a_taken_port_is_named_and_another_can_be_chosen(lab, monkeypatch):
 
 
 def test_an_up_killed_in_the_middle_of_each_part_in_turn_is_finished_by_the_next(lab):
-    """SIGKILL to the whole `up` just after each part began, from a lab that is down."""
+    """SIGKILL to the whole `up` just after each part began, from a lab that is down.
+
+    Of three nodes: the tests of test_life.py that follow have them too.
+    """
     assert lab("down").returncode == 0
     engine.docker("rmi", "nixery.dev/hey:latest")  # so that there is something to build
     shutil.rmtree(paths.state("pushed"))  # and to push
     for part in PARTS:
         _kill_up_in(part)
-    done = lab("up")
+    done = lab("up", "--nodes", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert paths.read_json(paths.state("cluster.json"))["whole"] is True
+    assert cluster.nodes() == ["lab-control-plane", "lab-worker", "lab-worker2"]
 
 
 def _kill_up_in(part: str) -> None:
-    command = [sys.executable, "-u", "-P", "-m", "labkit", "up"]
+    command = [sys.executable, "-u", "-P", "-m", "labkit", "up", "--nodes", "2"]
     beginning = (f"{part} ...", f"{part} of about ")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         deadline = threading.Timer(180, process.kill)
