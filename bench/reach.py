@@ -10,6 +10,7 @@ Both reach the same Pod of the running lab. Makes a labelled namespace and remov
 import argparse
 import contextlib
 import io
+import os
 import re
 import statistics
 import subprocess
@@ -32,7 +33,9 @@ def forwarded(space: str):
     """A port of this machine that leads to the Pod."""
     words = [LAB.program(), "-n", space, "port-forward", "pod/ollama", ":11434"]
     words += ["--address", "127.0.0.1"]
-    process = subprocess.Popen(words, env=LAB.environment(), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words, env={**os.environ, **LAB.environment()}, stdout=subprocess.PIPE, text=True
+    )
     try:
         found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
         yield reach.local(f"127.0.0.1:{found[1]}")

@@ -8,6 +8,7 @@ running lab; makes a labelled namespace of its own and removes it.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import threading
@@ -41,7 +42,11 @@ def once(pod: str, image: str) -> tuple[float, float]:
 
     def kubectl() -> None:
         subprocess.run(
-            words, env=LAB.environment(), check=True, timeout=120, stdout=subprocess.DEVNULL
+            words,
+            env={**os.environ, **LAB.environment()},
+            check=True,
+            timeout=120,
+            stdout=subprocess.DEVNULL,
         )
         ended["kubectl"] = time.monotonic() - began
 

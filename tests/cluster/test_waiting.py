@@ -1,6 +1,7 @@
 """Every ending of `lab.wait`, for real; the Pods that fail do so side by side."""
 
 import json
+import os
 import shlex
 import subprocess
 import threading
@@ -80,7 +81,11 @@ def same_line(printed: str, timeout_s: float = 60) -> int:
     line = next(line for line in printed.splitlines() if line.startswith("$ kubectl wait "))
     words = [LAB.program(), "-n", NAME, *shlex.split(line)[2:]]
     command = subprocess.run(
-        words, env=LAB.environment(), capture_output=True, timeout=timeout_s, check=False
+        words,
+        env={**os.environ, **LAB.environment()},
+        capture_output=True,
+        timeout=timeout_s,
+        check=False,
     )
     return command.returncode
 
