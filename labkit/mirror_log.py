@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from labkit import humane, kubectl
 from labkit.bringup import kube
-from labkit.display import Shown, echo
+from labkit.display import echo
 from labkit.session import current
 
 
 @dataclass(frozen=True)
-class Sent(Shown):
+class Sent:
     """What the mirror sent to Pods since a moment: requests, and bytes of models and manifests."""
 
     requests: int
