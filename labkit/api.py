@@ -36,6 +36,7 @@ class Resource(NamedTuple):
     plural: str
     kind: str
     namespaced: bool
+    verbs: tuple[str, ...] = ()  # what the API server lets one do with it
 
     def path(self, namespace: str, name: str = "") -> str:
         """The path of one object, or of all of a namespace.
@@ -214,11 +215,17 @@ class Api:
                 for row in version.get("resources", []):
                     full = f"{name}/{version['version']}" if name else version["version"]
                     kind = row["responseKind"]["kind"]
-                    resource = Resource(full, row["resource"], kind, row["scope"] == "Namespaced")
+                    scope, verbs = row["scope"] == "Namespaced", tuple(row.get("verbs", ()))
+                    resource = Resource(full, row["resource"], kind, scope, verbs)
                     words = (row["resource"], row["singularResource"], kind)
                     for word in (*words, *row.get("shortNames", [])):
                         found.setdefault(word.casefold(), resource)
         return found
+
+    def listable(self) -> list[Resource]:
+        """Every kind of object that a namespace holds, and that one can list and delete."""
+        found = dict.fromkeys(self._resources.values())
+        return [one for one in found if one.namespaced and {"list", "delete"} <= set(one.verbs)]
 
     @contextmanager
     def _opened(
