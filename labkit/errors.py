@@ -29,6 +29,7 @@
     ├── NotFound              the API server has no such object
     ├── AlreadyExists         an object of that name is there already
     ├── Refused               the API server said no: quota, admission, rights, a wrong field
+    │   └── Conflict          somebody else changed the object meanwhile
     ├── ApiSilent             the API server does not answer
     ├── PodFailed             it will not become ready by itself; `reason` says why
     ├── Gone                  it was deleted while we waited for it
@@ -197,6 +198,10 @@ class AlreadyExists(LabError):
 
 class Refused(LabError):
     """The API server said no: quota, admission, rights, a wrong field."""
+
+
+class Conflict(Refused):
+    """Somebody else changed the object meanwhile."""
 
 
 class ApiSilent(LabError):

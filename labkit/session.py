@@ -82,12 +82,18 @@ def _guard(session: Session) -> None:
                 f'another name in lab.start("…") or LAB_NAMESPACE; the lab\'s own is {kube.LEARNER}'
             )
         raise NotUp(f"there is no namespace {name}", error.saw, hint) from None
+    guard(found)
+
+
+def guard(found: dict) -> None:
+    """Raises NamespaceNotOurs for a Namespace that learners do not work in."""
+    name, labels = found["metadata"]["name"], found["metadata"].get("labels", {})
     label, value = kube.LABEL
-    if found["metadata"].get("labels", {}).get(label) != value:
+    if labels.get(label) != value or name == kube.SYSTEM:
         raise NamespaceNotOurs(
-            f"namespace {name} does not belong to the lab",
-            f"it lacks the label {label}={value}",
-            f'lab.start("{kube.LEARNER}") takes the lab\'s own',
+            f"namespace {name} does not belong to the lab's learners",
+            "it is the lab's own" if name == kube.SYSTEM else f"it lacks the label {label}={value}",
+            f'lab.start("{kube.LEARNER}") takes the learner\'s',
         )
 
 

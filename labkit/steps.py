@@ -17,8 +17,9 @@ class State(NamedTuple):
 
     `replicas`: of Deployment `ollama`. `pulled`: the Pods into which the lab's model is pulled,
     all that the target has, or `having` of them. `brings`: Pods that fetch it themselves.
-    `slow`: lab-llama:slow is pulled too. `release`: a release `ollama` of the lab's chart, with
-    these values. `local`: the lab's model in the local Ollama: absent, loaded or unloaded.
+    `slow`: lab-llama:slow is pulled too. `asked`: so many prompts, through the Service.
+    `release`: a release `ollama` of the lab's chart, with these values; `rolled_back`: after a
+    change. `local`: the lab's model in the local Ollama: absent, loaded, unloaded, or kept.
     """
 
     folders: tuple[str, ...] = ()
@@ -27,8 +28,10 @@ class State(NamedTuple):
     having: int | None = None
     brings: bool = False
     slow: bool = False
+    asked: int = 0
     ready: bool = True  # do its Pods become ready?
     release: dict[str, object] | None = None
+    rolled_back: bool = False
     local: str = ""
 
 
@@ -36,7 +39,6 @@ class Step(NamedTuple):
     """One section of a notebook that changes something and ends in a check.
 
     `title` is the section's heading. `holds`: no later step of its notebook undoes it.
-    `asks`: the check reads what the Pods were asked, so they begin anew.
     """
 
     id: str
@@ -44,7 +46,6 @@ class Step(NamedTuple):
     check: Callable[[Session], Seen]
     state: State = State()
     holds: bool = True
-    asks: bool = False
 
     @property
     def notebook(self) -> str:
@@ -101,7 +102,7 @@ _EVERY_POD = ("deployment/ollama",)
 
 def _way(name: str, title: str, folder: str, *, replicas: int = 1) -> Step:
     """A way to bring the model to every Pod, of notebook 05."""
-    check = evidence.pods_bring_model(replicas)
+    check = evidence.pods_bring_model(replicas, by="" if name == "your-turn" else name)
     id_ = f"05-models-everywhere/{name}"
     holds = name == "your-turn"  # each takes the place of the one before
     return Step(id_, title, check, State(("05-model", folder), replicas, brings=True), holds)
@@ -181,8 +182,8 @@ STEPS = (
     Step(
         "03-service/answers",
         "Ask",
-        evidence.service_answers,
-        State(_SERVICE, pulled=_EVERY_POD),
+        evidence.service_has_answered,
+        State(_SERVICE, pulled=_EVERY_POD, asked=1),
     ),
     Step(
         "04-scale/one",
@@ -196,9 +197,8 @@ STEPS = (
         "04-scale/houston",
         "Houston",
         evidence.some_answered_some_refused,
-        _scaled(3, 1),
+        _scaled(3, 1)._replace(asked=30),
         holds=False,
-        asks=True,
     ),
     Step(
         "04-scale/your-turn",
@@ -218,7 +218,7 @@ STEPS = (
     Step(
         "05-models-everywhere/by-hand",
         "A pull on every Pod",
-        evidence.every_pod_answers,
+        evidence.every_pod_was_given_model,
         State(("05-model", "03-deployment"), pulled=_EVERY_POD),
         holds=False,
     ),
@@ -244,8 +244,8 @@ STEPS = (
     Step(
         "06-helm/changed",
         "Change, and go back",
-        evidence.deployment_ready(1),
-        State(release={}, brings=True),
+        evidence.release_went_back,
+        State(release={}, rolled_back=True, brings=True),
         holds=False,
     ),
     Step(
