@@ -33,7 +33,7 @@ def clear(session: Session, objects: list[Found], timeout_s: float) -> None:
     Owners before what they own: they would make it anew. Raises TimedOut with what holds them.
     """
     begun = time.monotonic()
-    for one in sorted(objects, key=lambda one: bool(contents.owners(one))):
+    for one in sorted(objects, key=_depth):
         delete(session, one)
     left = objects
     with Live("delete") as live:
@@ -78,6 +78,11 @@ def free(session: Session, one: Found) -> None:
         path = one.resource.path(session.namespace, one.name)
         with suppress(NotFound, Refused):  # gone meanwhile
             session.api.request("PATCH", path, body=body, content_type=MERGE)
+
+
+def _depth(one: Found) -> tuple[bool, bool]:
+    # a Deployment, its ReplicaSet, then the Pods
+    return bool(contents.owners(one)), one.resource.kind == "Pod"
 
 
 def _holders(one: Found) -> list[str]:

@@ -255,7 +255,15 @@ class UnknownStep(LabError):
 
 
 class CheckFailed(LabError):
-    """The check of a step says: not yet."""
+    """The check of a step says: not yet; `verdict` has all that it knows.
+
+    >>> CheckFailed("a step is not done", "no Pod", "what should run?", verdict=None).hint
+    'what should run?'
+    """
+
+    def __init__(self, happened: str, saw: str, hint: str, *, verdict: object) -> None:
+        super().__init__(happened, saw, hint)
+        self.verdict = verdict
 
 
 class TimedOut(LabError):

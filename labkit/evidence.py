@@ -61,8 +61,13 @@ def pod_answers(name: str) -> Callable[[Session], Seen]:
 
 
 def local_has_model(session: Session) -> Seen:
-    """The local Ollama answers a prompt with the lab's model."""
-    return _answers(None)
+    """The local Ollama answers a prompt with the lab's model, which stays in memory as long."""
+    loaded = _loaded()
+    left_s = 0.0
+    if loaded:
+        left = humane.moment_of(loaded["expires_at"]) - datetime.datetime.now(datetime.UTC)
+        left_s = max(left.total_seconds(), 0)
+    return _answers(None, keep_alive=f"{min(left_s, 1e9):.0f}s")
 
 
 def local_is_unloaded(session: Session) -> Seen:
@@ -86,10 +91,10 @@ def local_stays_loaded(session: Session) -> Seen:
     return Seen(enough, f"{loaded['name']} is loaded; it goes {until}", hint)
 
 
-def _answers(at: str | None) -> Seen:
+def _answers(at: str | None, **more: str) -> Seen:
     name = at or "the local Ollama"
     # not /api/generate: what learners asked that is counted in access logs
-    body = {"model": labkit.model, "stream": False}
+    body = {"model": labkit.model, "stream": False, **more}
     body["messages"] = [{"role": "user", "content": "What is a Pod?"}]
     try:
         with ollama.server(at) as server:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
 import labkit
 from labkit import clearing, contents, humane, making, ollama, pods, reach, targets
-from labkit.bringup import slow
+from labkit.bringup import mirror, slow
+from labkit.display import Live
 from labkit.errors import OllamaSaid
 from labkit.session import Session
 from labkit.steps import State
 
 ASKED = "/api/generate"  # what a learner's questions ask; the checks' own ask another path
 QUESTION = "vi or emacs?"
+LOCAL = "the local Ollama"
 _KEPT_S = 30 * 60
 
 
@@ -56,29 +60,50 @@ def left(session: Session, state: State) -> list[Change]:
 
 def do(session: Session, state: State, changes: list[Change], timeout_s: float) -> None:
     """Does these changes."""
-    if any(change.why == slow.NAME for change in changes):
+    pulls = [change for change in changes if change.verb == "pull"]
+    if any(change.why == slow.NAME for change in pulls):
         making.slow_model()
+    _pull(pulls)
     for verb, target, why in changes:
-        if verb == "pull":
-            ollama.pull(why, at=None if target == LOCAL else target)
-        elif verb == "ask":
+        if verb == "ask":
             _ask(session, int(why.split()[0]))
-        elif verb in ("load", "unload"):
-            keep = {"loaded": {}, "kept": {"keep_alive": "1h"}, "unloaded": {"keep_alive": 0}}
-            with ollama.server() as server:
-                body = {"model": labkit.model, "prompt": "", **keep[state.local]}
-                server.post("/api/generate", {**body, "stream": False})
-        elif target == LOCAL:
-            with ollama.server() as server:
-                server.delete("/api/delete", {"model": labkit.model})
-    gone = {target for verb, target, _ in changes if verb == "delete" and target != LOCAL}
-    kinds = [session.api.resource("pods")]
+        elif target == LOCAL and verb != "pull":
+            _tell_local(state)
+    gone = {target for verb, target, _ in changes if verb == "delete"} - {LOCAL}
     if gone:
-        found = [one for one in contents.listed(session, kinds) if str(one) in gone]
-        clearing.clear(session, found, timeout_s)
+        found = contents.listed(session, [session.api.resource("pods")])
+        clearing.clear(session, [one for one in found if str(one) in gone], timeout_s)
 
 
-LOCAL = "the local Ollama"
+def _pull(changes: list[Change]) -> None:
+    """All at once: most of a pull of a small model is waiting."""
+
+    def one(change: Change) -> None:
+        insecure = {"insecure": True} if change.why.startswith(f"{mirror.HOST}/") else {}
+        at = None if change.target == LOCAL else change.target
+        with ollama.server(at) as server:
+            body = {"model": change.why, **insecure}
+            for _ in server.lines("/api/pull", body, timeout_s=ollama.PULL_S):
+                pass
+
+    if changes:
+        begun = time.monotonic()
+        into = ", ".join(dict.fromkeys(change.target for change in changes))
+        models = ", ".join(dict.fromkeys(change.why for change in changes))
+        with Live("pull") as live, ThreadPoolExecutor(len(changes)) as pool:
+            live.show(f"pulling {models} into {into}")
+            list(pool.map(one, changes))
+            live.done(f"pulled {models} into {into}, {time.monotonic() - begun:.1f} s")
+
+
+def _tell_local(state: State) -> None:
+    with ollama.server() as server:
+        if state.local == "absent":
+            server.delete("/api/delete", {"model": labkit.model})
+            return
+        keep = {"kept": {"keep_alive": "1h"}, "unloaded": {"keep_alive": 0}}.get(state.local, {})
+        body = {"model": labkit.model, "prompt": "", "stream": False, **keep}
+        server.post("/api/generate", body)
 
 
 def _pods(session: Session) -> list[dict]:

@@ -54,18 +54,15 @@ class Hold:
     def restore(self, timeout_s: float) -> None:
         """The Namespace is as the lab makes it; one that is going is made anew."""
         found = self._found()
-        if found and "deletionTimestamp" in found["metadata"]:
+        if found and _is_going(found):
             self._until_gone(found, timeout_s)
             found = None
         if found is None:
             with suppress(AlreadyExists):
                 self._make()
-            return
-        labels = found["metadata"].get("labels", {})
-        levels = {key: value for key, value in labels.items() if key.startswith(LEVEL)}
-        wanted = {k: v for k, v in _declared()["metadata"]["labels"].items() if k.startswith(LEVEL)}
-        if levels != wanted:  # somebody tried what "restricted" refuses
-            self._patch({"labels": {**dict.fromkeys(levels), **wanted}})
+        elif misfit(found):
+            stale = dict.fromkeys(_levels(found))
+            self._patch({"labels": stale | _levels(_declared())})
 
     def take(self, timeout_s: float) -> None:
         """Until nobody else is at work here. Raises TimedOut, NamespaceNotOurs."""
@@ -85,8 +82,8 @@ class Hold:
                         self._make()
                         return
                     mark = _mark(found)
-                    if (there := json.dumps(mark)) != seen:
-                        seen, since = there, time.monotonic()
+                    if (now := json.dumps(mark)) != seen:
+                        seen, since = now, time.monotonic()
                     stale = time.monotonic() - since > STALE_S
                     if not mark or process.is_dead(_process(mark)) or stale:
                         self._write(found)
@@ -117,12 +114,8 @@ class Hold:
                 self._patch({"annotations": {MARK: None}})
 
     def _found(self) -> dict | None:
-        try:
-            found = self._session.api.request("GET", self._path)
-        except NotFound:
-            return None
-        sessions.guard(found)
-        self._labels = found["metadata"]["labels"]
+        found = there(self._session)
+        self._labels = found["metadata"]["labels"] if found else self._labels
         return found
 
     @property
@@ -173,6 +166,16 @@ class Hold:
                 found = self._found()
 
 
+def there(session: Session) -> dict | None:
+    """The Namespace; None where there is none. Raises NamespaceNotOurs."""
+    try:
+        found = session.api.request("GET", f"/api/v1/namespaces/{session.namespace}")
+    except NotFound:
+        return None
+    sessions.guard(found)
+    return found
+
+
 @contextmanager
 def alone(session: Session, what: str, timeout_s: float) -> Iterator[Hold]:
     """The namespace is there, and this process alone brings it to a state.
@@ -192,6 +195,25 @@ def alone(session: Session, what: str, timeout_s: float) -> Iterator[Hold]:
     finally:
         over.set()
         hold.leave()
+
+
+def misfit(found: dict | None) -> str:
+    """Why the Namespace is not as the lab makes it; empty when it is."""
+    if found is None:
+        return "is missing"
+    if _is_going(found):
+        return "is going"
+    # somebody tried what "restricted" refuses
+    return "" if _levels(found) == _levels(_declared()) else "has other Pod Security levels"
+
+
+def _is_going(found: dict) -> bool:
+    return "deletionTimestamp" in found["metadata"]
+
+
+def _levels(found: dict) -> dict[str, str]:
+    labels = found["metadata"].get("labels", {})
+    return {key: value for key, value in labels.items() if key.startswith(LEVEL)}
 
 
 def _declared() -> dict:

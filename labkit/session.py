@@ -46,20 +46,26 @@ def start(namespace: str | None = None) -> Session:
 
     Raises NotUp, NamespaceNotOurs, ApiSilent.
     """
+    session = enter(namespace)
+    print(session)
+    return session
+
+
+def enter(namespace: str | None = None, *, missing_ok: bool = False) -> Session:
+    """The same without a word; with `missing_ok` also where the namespace is not there."""
     global _current
     context = os.environ.get("LAB_CONTEXT", "")
     namespace = namespace or os.environ.get("LAB_NAMESPACE") or kube.LEARNER
     values = status.environment(context)
     kubeconfig = _kubeconfig(Path(values.pop("KUBECONFIG")), namespace)
     session = Session(namespace, context, kubeconfig)
-    _guard(session)
+    _guard(session, missing_ok)
     _put_first(values.pop("PATH"))
     if "OLLAMA_HOST" not in values:  # the user's own Ollama, perhaps: not for lessons
         os.environ.pop("OLLAMA_HOST", None)
     os.environ.update(values, KUBECONFIG=str(kubeconfig))
     display.on_failed_command()
     _current = session
-    print(session)
     return session
 
 
@@ -70,12 +76,14 @@ def current() -> Session:
     return _current
 
 
-def _guard(session: Session) -> None:
+def _guard(session: Session, missing_ok: bool = False) -> None:
     name = session.namespace
     require_name(name)
     try:
         found = session.api.request("GET", f"/api/v1/namespaces/{name}")
     except NotFound as error:
+        if missing_ok:
+            return
         hint = "./lab up in a terminal"
         if name != kube.LEARNER:
             hint = (

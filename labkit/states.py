@@ -46,13 +46,19 @@ class Reached(Shown):
 
     step: str
     heading: str
-    changes: int
+    changes: tuple[Change, ...]
     seconds: float
+
+    def plain(self) -> dict:
+        """For programs."""
+        changes = [change._asdict() for change in self.changes]
+        found = {"step": self.step, "heading": self.heading, "changes": changes}
+        return {**found, "seconds": round(self.seconds, 1)}
 
     def __str__(self) -> str:
         notebook = self.step.partition("/")[0] or "00-start"
         place = f"at the start of {self.step}" if self.step else "empty, as on the first day"
-        how = f"{self.changes} changes" if self.changes else "nothing was to change"
+        how = f"{len(self.changes)} changes" if self.changes else "nothing was to change"
         return f"{place} ({how}, {self.seconds:.1f} s); go on in {notebook} at: {self.heading}"
 
     __repr__ = __str__
@@ -116,7 +122,7 @@ def go(
     begun = time.monotonic()
     here = replace(sessions.current())  # which asks anew what kinds of objects there are
     state = steps.before(step) if step else State()
-    changes = planned(here, state)
+    changes = _answered(lambda: planned(here, state), begun + timeout_s)
     if changes:
         print(Table(["DO", "OBJECT", "WHY"], changes))
         if not agree():
@@ -124,21 +130,34 @@ def go(
     what = f"goto {step.id}" if step else "reset"
     done = bring(here, state, what, timeout_s=timeout_s)
     heading = (step or steps.STEPS[0]).title
-    reached = Reached(step.id if step else "", heading, len(done), time.monotonic() - begun)
+    reached = Reached(step.id if step else "", heading, tuple(done), time.monotonic() - begun)
     print(reached)
     return reached
 
 
 def planned(here: Session, state: State) -> list[Change]:
     """What there is to do now, as far as it can be told before the first of it is done."""
-    items = declared.objects(here, state)
-    return _judged(here, state, items).changes() or filling.left(here, state)
+    trouble = holding.misfit(holding.there(here))
+    space = [Change("create", f"namespace/{here.namespace}", trouble)] if trouble else []
+    changes = space + _judged(here, state, declared.objects(here, state)).changes()
+    return changes or (filling.left(here, state) if state.ready else [])
+
+
+def _answered(ask: Callable[[], list[Change]], deadline: float) -> list[Change]:
+    """What it gives, once the API server answers."""
+    while True:
+        try:
+            return ask()
+        except ApiSilent:  # it restarts
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def bring(here: Session, state: State, what: str, *, timeout_s: float = TIMEOUT_S) -> list[Change]:
     """Brings the namespace to this state; what was changed, in order."""
     deadline = time.monotonic() + timeout_s
-    items = declared.objects(here, state)
+    items = declared.objects(here, state)  # not of the cluster: files, and what helm makes of them
     done: list[Change] = []
     failed = 0
     with holding.alone(here, what, timeout_s) as hold:

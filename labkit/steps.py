@@ -9,6 +9,7 @@ from typing import NamedTuple
 from labkit import evidence
 from labkit.errors import UnknownStep
 from labkit.evidence import Seen
+from labkit.ladders import LADDERS, Ladder
 from labkit.session import Session
 
 
@@ -51,6 +52,10 @@ class Step(NamedTuple):
     def notebook(self) -> str:
         return self.id.partition("/")[0]
 
+    @property
+    def ladder(self) -> Ladder | None:
+        return LADDERS.get(self.id)
+
 
 def named(name: str) -> list[Step]:
     """The step of that name, or of the notebook of that name those that hold at its end.
@@ -80,7 +85,8 @@ def one(name: str) -> Step:
 
     Raises UnknownStep.
     """
-    return named(name)[0] if "/" in name else next(step for step in STEPS if step.notebook == name)
+    found = [step for step in STEPS if name in (step.id, step.notebook)]
+    return (found or named(name))[0]
 
 
 def before(step: Step) -> State:
