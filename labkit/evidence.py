@@ -243,18 +243,24 @@ def every_pod_was_given_model(session: Session) -> Seen:
     return Seen(True, everywhere.saw)
 
 
-def release_went_back(session: Session) -> Seen:
-    """Release `ollama` has one ready Pod again, by a rollback to its first revision."""
-    from labkit import contents, releases
+def of_release(check: Callable[[Session], Seen], *, rolled_back: bool = False) -> Callable:
+    """A check: the same, of what Helm has deployed as release `ollama`, or rolled back to."""
 
-    found = contents.listed(session, [session.api.resource("secrets")])
-    kept = releases.records(found)
-    if not kept:
-        return Seen(False, "there is no release ollama", "helm install; helm list")
-    if not releases.rolled_back(found):
-        saw = f"release ollama is at revision {len(kept)}, and was not rolled back"
-        return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
-    return deployment_ready(1)(session)
+    def of(session: Session) -> Seen:
+        from labkit import contents, releases  # which read steps, and these name this check
+
+        found = contents.listed(session, [session.api.resource("secrets")])
+        kept = releases.records(found)
+        status = releases.status(kept[-1]) if kept else ""
+        if status != "deployed":
+            saw = f"release ollama is {status}" if kept else "there is no release ollama"
+            return Seen(False, saw, "helm list --all; helm upgrade --install")
+        if rolled_back and not releases.rolled_back(found):
+            saw = f"release ollama has {len(kept)} revisions, and the last is no rollback"
+            return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
+        return check(session)
+
+    return of
 
 
 def a_new_pod_lacks_model(session: Session) -> Seen:

@@ -38,7 +38,7 @@ def left(session: Session, state: State) -> list[Change]:
     lacking, having = [], []
     for pod in found:
         target = f"pod/{pod['metadata']['name']}"
-        held = _held(target)
+        held = _held(session, target)
         wants = full if state.brings or _is_of(session, state, pod) else set()
         answered = _answered(session, pod)
         asked += answered
@@ -63,7 +63,7 @@ def do(session: Session, state: State, changes: list[Change], timeout_s: float) 
     pulls = [change for change in changes if change.verb == "pull"]
     if any(change.why == slow.NAME for change in pulls):
         making.slow_model()
-    _pull(pulls)
+    _pull(session, pulls)
     for verb, target, why in changes:
         if verb == "ask":
             _ask(session, int(why.split()[0]))
@@ -75,13 +75,13 @@ def do(session: Session, state: State, changes: list[Change], timeout_s: float) 
         clearing.clear(session, [one for one in found if str(one) in gone], timeout_s)
 
 
-def _pull(changes: list[Change]) -> None:
+def _pull(session: Session, changes: list[Change]) -> None:
     """All at once: most of a pull of a small model is waiting."""
 
     def one(change: Change) -> None:
         insecure = {"insecure": True} if change.why.startswith(f"{mirror.HOST}/") else {}
-        at = None if change.target == LOCAL else change.target
-        with ollama.server(at) as server:
+        is_local = change.target == LOCAL
+        with ollama.server() if is_local else reach.opened(session, change.target) as server:
             body = {"model": change.why, **insecure}
             for _ in server.lines("/api/pull", body, timeout_s=ollama.PULL_S):
                 pass
@@ -111,8 +111,8 @@ def _pods(session: Session) -> list[dict]:
     return session.api.request("GET", path)["items"]
 
 
-def _held(target: str) -> set[str]:
-    with ollama.server(target) as server:
+def _held(session: Session, target: str) -> set[str]:
+    with reach.opened(session, target) as server:
         names = [model["name"] for model in server.get("/api/tags")["models"] or []]
     return {name.removesuffix(":latest") for name in names}
 

@@ -31,15 +31,19 @@ def misfit(found: list[Found], state: State) -> str:
     kept = records(found)
     if not kept:
         return "is missing"
-    status = _label(kept[-1], "status")
-    if status != "deployed":
-        return f"is {status}"
+    if status(kept[-1]) != "deployed":
+        return f"is {status(kept[-1])}"
     newest = read(kept[-1].item)
     if newest.get("config") != _nested(declared.values(state)):
         return "has other values"
     if rolled_back(found) != state.rolled_back or (len(kept) > 1 and not state.rolled_back):
         return "has another history"
     return ""
+
+
+def status(record: Found) -> str:
+    """Helm's word for what became of a revision: deployed, failed, pending-install …"""
+    return _label(record, "status")
 
 
 def rolled_back(found: list[Found]) -> bool:

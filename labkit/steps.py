@@ -243,21 +243,21 @@ STEPS = (
     Step(
         "06-helm/installed",
         "Install",
-        evidence.service_answers,
+        evidence.of_release(evidence.service_answers),
         State(release={}, brings=True),
         holds=False,
     ),
     Step(
         "06-helm/changed",
         "Change, and go back",
-        evidence.release_went_back,
+        evidence.of_release(evidence.deployment_ready(1), rolled_back=True),
         State(release={}, rolled_back=True, brings=True),
         holds=False,
     ),
     Step(
         "06-helm/your-turn",
         "Your turn: three that know it",
-        evidence.pods_bring_model(3),
+        evidence.of_release(evidence.pods_bring_model(3)),
         State(release={"replicaCount": 3}, brings=True),
     ),
     Step(
