@@ -77,7 +77,8 @@ def parser() -> argparse.ArgumentParser:
     down.add_argument("--purge", action="store_true", help="free the caches too; asks first")
     down.add_argument("--yes", action="store_true", help="do not ask before purging")
     test = command("test", "prove the lab: all tiers, or the named one", context=False)
-    test.add_argument("words", nargs="*", metavar="TIER", help="quick, cluster, notebooks, browser")
+    text = "quick, cluster, notebooks, steps, browser; or long, which is run by hand"
+    test.add_argument("words", nargs="*", metavar="TIER", help=text)
     return top
 
 
