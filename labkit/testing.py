@@ -70,7 +70,7 @@ _ON_LAB = {
     # their tests do not need each other, and each worker has a namespace of its own
     "steps": [[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=2", "--dist=worksteal", *_STEPS]],
     "browser": [[*_PYTHON, "pytest", "tests/browser"]],
-    "long": [[sys.executable, "-P", "tests/long.py"]],
+    "long": [[sys.executable, "-u", "-P", "tests/long.py"]],
 }
 
 
