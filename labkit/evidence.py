@@ -357,6 +357,9 @@ def parallel(count: int) -> Callable[[Session], Seen]:
         path = session.api.resource("pods").path(session.namespace)
         for pod in targets.pods_of(session, targets.parsed(session, "deployment/ollama")):
             name = pod["metadata"]["name"]
+            if not targets.ready(pod):
+                saw = f"pod/{name} {verdict.pod_doing(pod, ())}"
+                return Seen(False, saw, 'lab.rollout("deployment/ollama")')
             log = session.api.text(f"{path}/{name}/log")
             found = re.search(r"OLLAMA_NUM_PARALLEL:(\d+)", log)
             said = int(found[1]) if found else 0

@@ -68,7 +68,12 @@ _ON_LAB = {
     ],
     "notebooks": [[*_PYTHON, "labkit.proving.run", "notebooks"]],
     # their tests do not need each other, and each worker has a namespace of its own
-    "steps": [[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=2", "--dist=worksteal", *_STEPS]],
+    "steps": [
+        [
+            *[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=3"],
+            *["--dist=load", "--maxschedchunk=1", *_STEPS],
+        ]
+    ],
     "browser": [[*_PYTHON, "pytest", "tests/browser"]],
     "long": [[sys.executable, "-u", "-P", "tests/long.py"]],
 }
