@@ -266,9 +266,8 @@ def _check(options: argparse.Namespace) -> int:
         print(json.dumps([verdict.plain() for verdict in found], indent=1))
     else:
         print(checks.report(found))
-    if any(verdict.passed is None for verdict in found):
-        return UNKNOWN
-    return 0 if all(verdict.passed for verdict in found) else NO
+    verdicts = {verdict.passed for verdict in found}
+    return NO if False in verdicts else UNKNOWN if None in verdicts else 0
 
 
 def _goto(options: argparse.Namespace) -> int:

@@ -70,32 +70,34 @@ class Hold:
         seen, since, last = "", time.monotonic(), "the API server did not answer"
         with Live("another reset") as live:
             while time.monotonic() < deadline:
-                with suppress(AlreadyExists, Conflict):
-                    try:
-                        found = self._found()
-                    except ApiSilent:  # and nobody could write their mark meanwhile
-                        live.show(last)
-                        since = time.monotonic() + POLL_S
-                        time.sleep(POLL_S)
-                        continue
+                try:
+                    found = self._found()
                     if found is None:
                         self._make()
                         return
                     mark = _mark(found)
                     if (now := json.dumps(mark)) != seen:
                         seen, since = now, time.monotonic()
-                    stale = time.monotonic() - since > STALE_S
-                    if not mark or process.is_dead(_process(mark)) or stale:
+                    if self._is_free(mark, time.monotonic() - since):
                         self._write(found)
                         return
                     last = f"{mark['what']} is at work, by {mark['by']}"
-                    live.show(f"waiting: {last}")
-                    time.sleep(POLL_S)
+                except (AlreadyExists, Conflict):  # another one was quicker
+                    continue
+                except ApiSilent:  # and nobody could write their mark meanwhile
+                    since = time.monotonic()
+                live.show(f"waiting: {last}")
+                time.sleep(POLL_S)
         raise TimedOut(
             f"namespace {self._session.namespace} was not free after {timeout_s:g} s",
             last,
             "end that one, or wait for it; then once more",
         )
+
+    def _is_free(self, mark: dict, still_s: float) -> bool:
+        """May this one take it? Its own mark is one whose answer was lost on the way."""
+        is_ours = mark.get("by") == self._by
+        return not mark or is_ours or process.is_dead(_process(mark)) or still_s > STALE_S
 
     def renew(self) -> None:
         """Says that this one still is at work."""

@@ -19,7 +19,6 @@ from labkit.errors import (
     AlreadyExists,
     ApiSilent,
     CommandFailed,
-    Conflict,
     NotFound,
     OllamaSaid,
     PodFailed,
@@ -172,12 +171,13 @@ def bring(here: Session, state: State, what: str, *, timeout_s: float = TIMEOUT_
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(1)
-            except (AlreadyExists, CommandFailed, Conflict, NotFound, OllamaSaid, Unreachable):
-                # somebody else changed what was just looked at, or a Pod went that was asked
+            except (AlreadyExists, CommandFailed, NotFound, OllamaSaid, Refused, Unreachable):
+                # somebody else changed what was just looked at, a Pod went that was asked, or
+                # a Namespace is so new that it has no service account yet
                 failed += 1
                 if hold.lost or failed > TRIES or time.monotonic() > deadline:
                     raise
-                time.sleep(PAUSE_S)
+                time.sleep(PAUSE_S * failed)
 
 
 def _advance(

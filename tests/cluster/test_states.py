@@ -260,6 +260,7 @@ def test_of_two_at_once_one_waits_for_the_other_and_both_arrive(seat):
     both = [seat.lab("goto", step, "--yes") for step in (STEP, other)]
     said = [process.communicate(timeout=90)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
+    assert any(" is at work, by " in text for text in said)
     here = session.current()
     left = [states.planned(here, steps.before(steps.one(step))) for step in (STEP, other)]
     assert [] in left
