@@ -6,7 +6,7 @@ What learners bring about in a real cluster is in tests/cluster/test_states.py.
 import pytest
 
 from labkit import filling, session, states, steps
-from labkit.errors import NamespaceNotOurs, PodFailed, UnknownStep
+from labkit.errors import NamespaceNotOurs, PodFailed, Refused, UnknownStep
 from labkit.steps import State
 
 POD = {"kind": "Pod", "metadata": {"name": "ollama", "labels": {"run": "ollama"}}}
@@ -115,6 +115,56 @@ def test_a_namespace_that_is_missing_is_made_as_the_lab_makes_it(store):
     states.goto("00-start/pull")
     assert store.names() == ["pod/ollama"]
     assert store.objects["/api/v1/namespaces/lab"]["metadata"]["labels"] == before
+
+
+@pytest.mark.parametrize("after", range(0, 40, 4))
+def test_an_api_server_that_is_away_for_a_while_is_waited_for(store, monkeypatch, after):
+    """At whatever request it goes."""
+    monkeypatch.setattr(states.time, "sleep", lambda seconds: None)
+    store.add({"kind": "ConfigMap", "metadata": {"name": "mine"}})
+    answered = store._answered
+
+    def going(*request):
+        store.asked = getattr(store, "asked", 0) + 1
+        if store.asked == after:
+            store.silent = 12
+        return answered(*request)
+
+    monkeypatch.setattr(store, "_answered", going)
+    states.goto("00-start/pull")
+    assert store.names() == ["pod/ollama"]
+
+
+def test_a_namespace_deleted_meanwhile_is_made_anew(store, monkeypatch):
+    answered, gone = store._answered, []
+
+    def going(method, path, query, data):
+        if method == "POST" and path.endswith("/pods") and not gone:
+            gone.append(path)
+            store.objects.clear()
+            return 403, {"reason": "Forbidden", "message": "it is being terminated", "code": 403}
+        return answered(method, path, query, data)
+
+    monkeypatch.setattr(store, "_answered", going)
+    states.goto("00-start/pull")
+    assert gone
+    assert store.names() == ["pod/ollama"]
+
+
+def test_a_real_no_of_the_api_server_is_raised_after_some_tries(store, monkeypatch):
+    answered, asked = store._answered, []
+
+    def refusing(method, path, query, data):
+        if method == "POST" and path.endswith("/pods"):
+            asked.append(path)
+            return 403, {"reason": "Forbidden", "message": "a webhook says no", "code": 403}
+        return answered(method, path, query, data)
+
+    monkeypatch.setattr(store, "_answered", refusing)
+    monkeypatch.setattr(states, "PAUSE_S", 0)
+    with pytest.raises(Refused, match="said no"):
+        states.goto("00-start/pull")
+    assert len(asked) == states.TRIES + 1
 
 
 def test_an_unknown_step_changes_nothing(store):
