@@ -12,12 +12,14 @@ import labkit
 from labkit import clearing, contents, humane, making, ollama, pods, reach, targets
 from labkit.bringup import mirror, slow
 from labkit.display import Live
-from labkit.errors import OllamaSaid
+from labkit.errors import OllamaSaid, Unreachable
 from labkit.session import Session
 from labkit.steps import State
 
 ASKED = "/api/generate"  # what a learner's questions ask; the checks' own ask another path
 QUESTION = "vi or emacs?"
+STARTS_S = 30.0
+TAGS_S = 10.0
 LOCAL = "the local Ollama"
 _KEPT_S = 30 * 60
 
@@ -38,7 +40,13 @@ def left(session: Session, state: State) -> list[Change]:
     lacking, having = [], []
     for pod in found:
         target = f"pod/{pod['metadata']['name']}"
-        held = _held(session, target)
+        try:
+            held = _held(session, target)
+        except Unreachable:
+            if _age_s(pod) < STARTS_S:  # a bare Pod is Ready before its Ollama listens
+                raise
+            changes.append(Change("delete", target, "no Ollama answers in it"))
+            continue
         wants = full if state.brings or _is_of(session, state, pod) else set()
         answered = _answered(session, pod)
         asked += answered
@@ -113,8 +121,14 @@ def _pods(session: Session) -> list[dict]:
 
 def _held(session: Session, target: str) -> set[str]:
     with reach.opened(session, target) as server:
-        names = [model["name"] for model in server.get("/api/tags")["models"] or []]
+        found = server.get("/api/tags", timeout_s=TAGS_S)["models"] or []
+    names = [model["name"] for model in found]
     return {name.removesuffix(":latest") for name in names}
+
+
+def _age_s(pod: dict) -> float:
+    begun = humane.moment_of(pod["metadata"]["creationTimestamp"])
+    return (datetime.datetime.now(datetime.UTC) - begun).total_seconds()
 
 
 def _is_of(session: Session, state: State, pod: dict) -> bool:

@@ -121,7 +121,7 @@ def go(
     begun = time.monotonic()
     here = replace(sessions.current())  # which asks anew what kinds of objects there are
     state = steps.before(step) if step else State()
-    changes = _answered(lambda: planned(here, state), begun + timeout_s)
+    changes = _tried(lambda: planned(here, state), begun + timeout_s)
     if changes:
         print(Table(["DO", "OBJECT", "WHY"], changes))
         if not agree():
@@ -142,48 +142,41 @@ def planned(here: Session, state: State) -> list[Change]:
     return changes or (filling.left(here, state) if state.ready else [])
 
 
-def _answered(ask: Callable[[], list[Change]], deadline: float) -> list[Change]:
-    """What it gives, once the API server answers."""
-    while True:
-        try:
-            return ask()
-        except ApiSilent:  # it restarts
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)
-
-
 def bring(here: Session, state: State, what: str, *, timeout_s: float = TIMEOUT_S) -> list[Change]:
     """Brings the namespace to this state; what was changed, in order."""
     deadline = time.monotonic() + timeout_s
     items = declared.objects(here, state)  # not of the cluster: files, and what helm makes of them
     done: list[Change] = []
-    failed = 0
     with holding.alone(here, what, timeout_s) as hold:
-        while True:
-            try:
-                hold.require()
-                changes = _advance(here, state, items, hold, deadline)
-                if not changes:
-                    return done
-                done, failed = done + changes, 0
-            except ApiSilent:  # it restarts
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(1)
-            except (AlreadyExists, CommandFailed, NotFound, OllamaSaid, Refused, Unreachable):
-                # somebody else changed what was just looked at, a Pod went that was asked, or
-                # a Namespace is so new that it has no service account yet
-                failed += 1
-                if hold.lost or failed > TRIES or time.monotonic() > deadline:
-                    raise
-                time.sleep(PAUSE_S * failed)
+        while changes := _tried(lambda: _advance(here, state, items, hold, deadline), deadline):
+            done += changes
+    return done
+
+
+def _tried(act: Callable[[], list[Change]], deadline: float) -> list[Change]:
+    """What it gives, as soon as nothing that passes by itself keeps it from that."""
+    failed = 0
+    while True:
+        try:
+            return act()
+        except ApiSilent:  # it restarts
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+        except (AlreadyExists, CommandFailed, NotFound, OllamaSaid, Refused, Unreachable):
+            # somebody else changed what was just looked at, a Pod went that was asked, or a
+            # Namespace is so new that it has no service account yet
+            failed += 1
+            if failed > TRIES or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_S * failed)
 
 
 def _advance(
     here: Session, state: State, items: list[dict], hold: holding.Hold, deadline: float
 ) -> list[Change]:
     """Does what comes first of what is left to do; nothing left is the proof that all is done."""
+    hold.require()
     left_s = deadline - time.monotonic()
     if left_s <= 0:
         left = [f"{verb} {target}: {why}" for verb, target, why in planned(here, state)]

@@ -5,6 +5,7 @@ import pytest
 import labkit
 from labkit import filling, session
 from labkit.bringup import slow
+from labkit.errors import Unreachable
 from labkit.filling import Change
 from labkit.steps import State
 
@@ -79,6 +80,24 @@ def test_what_is_still_to_be_asked_is_asked(pods):
     assert filling.left(session.current(), asks) == [Change("ask", "service/ollama", "15 times")]
     pods(a=({MODEL}, 27))
     assert left(asks) == []
+
+
+@pytest.mark.parametrize(("year", "left_to_do"), [("2020", [("delete", "pod/a")]), ("2999", None)])
+def test_a_pod_in_which_nobody_answers_begins_anew_if_it_is_not_new(
+    pods, store, monkeypatch, year, left_to_do
+):
+    def silent(here, target):
+        raise Unreachable("pod/a does not answer", "connection refused", "lab.logs")
+
+    pods(a=(set(), 0))
+    meta = store.objects["/api/v1/namespaces/lab/pods/a"]["metadata"]
+    meta["creationTimestamp"] = f"{year}-01-01T00:00:00Z"
+    monkeypatch.setattr(filling, "_held", silent)
+    if left_to_do is None:
+        with pytest.raises(Unreachable):
+            left(POD)
+    else:
+        assert left(POD) == left_to_do
 
 
 def test_a_pod_that_is_not_ready_is_not_asked(pods, store):

@@ -25,6 +25,7 @@ def test_a_goto_goes_on_when_the_api_server_is_there_again(seat):
     """)
     process = seat.lab("goto", STEP, "--yes")
     time.sleep(0.9)
+    assert process.poll() is None, "it was done before anything could happen to it"
     restart_api_server()
     try:
         said, _ = process.communicate(timeout=280)
