@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from labkit import session, steps
 from labkit.display import Shown
-from labkit.errors import ApiSilent, NotFound, Refused, Unreachable
+from labkit.errors import LabError
 from labkit.session import Session
 
 if TYPE_CHECKING:
@@ -74,5 +74,5 @@ def likely(here: Session) -> Mistake | None:
 
     try:
         return mistakes.likely(here)
-    except (ApiSilent, NotFound, Refused, Unreachable):  # of the check itself one hears anyway
+    except LabError:  # of what the check itself saw one hears anyway
         return None
