@@ -25,8 +25,9 @@ AT_ONCE = 4
 class Verdict(Shown):
     """What a check of a step came to: did it pass, what was seen, after how many seconds.
 
-    Of one that did not, also: `cause`, the likely one (or empty); `fix`, what to try; `look`, a
-    kubectl line to look for oneself. `passed` is None where it could not be told.
+    Of one that did not, also: `cause`, the likely one (or empty); `question`, the first hint;
+    `fix`, what to try; `look`, a line to look for oneself. `passed` is None where it could not
+    be told.
     """
 
     step: str
@@ -34,12 +35,13 @@ class Verdict(Shown):
     waited_s: float = 0.0
     passed: bool | None = True
     cause: str = ""
+    question: str = ""
     fix: str = ""
     look: str = ""
 
     def plain(self) -> dict:
         """For programs."""
-        names = ("step", "passed", "saw", "cause", "fix", "look")
+        names = ("step", "passed", "saw", "cause", "question", "fix", "look")
         found = {name: getattr(self, name) for name in names}
         return {**found, "waited_s": round(self.waited_s, 1)}
 
@@ -113,7 +115,8 @@ def report(found: list[Verdict]) -> str:
         return repr(Table(["STEP", "VERDICT", "SAW"], rows))
     (one,) = found
     lines = [f"{one.step}: {signs[one.passed]}", f"saw: {one.saw}"]
-    more = {"cause": one.cause, "try": one.fix, "look": one.look}
+    # the answer itself is for -o json, and for lab.hint
+    more = {"cause": one.cause, "try": one.question or one.fix, "look": one.look}
     return "\n".join(lines + [f"{name}: {text}" for name, text in more.items() if text])
 
 
@@ -131,8 +134,7 @@ def _once(step: steps.Step, here: Session) -> Verdict:
         seen = _look(step, here)
     except LabError as error:
         return Verdict(step.id, f"{error.happened}: {error.saw}", passed=None, fix=error.hint)
-    fix = "" if seen.passed else seen.hint
-    return Verdict(step.id, seen.saw, passed=seen.passed, fix=fix)
+    return Verdict(step.id, seen.saw) if seen.passed else _not_done(step, seen, 0.0)
 
 
 def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
@@ -159,9 +161,7 @@ def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
 
 def _failed(step: steps.Step, here: Session, seen: steps.Seen, waited_s: float) -> CheckFailed:
     """What was seen, the likely cause, and the first hint: a question, not the answer."""
-    verdict = Verdict(step.id, seen.saw, waited_s, passed=False, fix=seen.hint)
-    if step.ladder:
-        verdict = replace(verdict, look=step.ladder.look)
+    verdict = _not_done(step, seen, waited_s)
     mistake = hints.likely(here)
     if mistake:
         more = {"cause": mistake.cause, "fix": mistake.fix, "look": mistake.look}
@@ -169,6 +169,12 @@ def _failed(step: steps.Step, here: Session, seen: steps.Seen, waited_s: float) 
     saw = f"{verdict.saw}; likely: {verdict.cause}" if verdict.cause else verdict.saw
     happened = f"{step.id} ({step.title}): {_not_yet(waited_s)}"
     return CheckFailed(happened, saw, hints.first(step, verdict.fix), verdict=verdict)
+
+
+def _not_done(step: steps.Step, seen: steps.Seen, waited_s: float) -> Verdict:
+    verdict = Verdict(step.id, seen.saw, waited_s, passed=False, fix=seen.hint)
+    ladder = step.ladder
+    return replace(verdict, question=ladder.question, look=ladder.look) if ladder else verdict
 
 
 def _look(step: steps.Step, here: Session) -> steps.Seen:

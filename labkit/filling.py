@@ -35,7 +35,7 @@ class Change(NamedTuple):
 def left(session: Session, state: State) -> list[Change]:
     """What is left to do inside the ready Pods: pull a model, ask; or to begin one anew."""
     found = [pod for pod in _pods(session) if targets.ready(pod)]
-    full = {labkit.model, *([slow.NAME] if state.slow else [])}
+    full = {labkit.model.removesuffix(":latest"), *([slow.NAME] if state.slow else [])}
     changes, asked = [], 0
     lacking, having = [], []
     for pod in found:

@@ -18,6 +18,7 @@ def started(monkeypatch):
     monkeypatch.setattr(session, "_current", session.Session("lab", "", None))
     monkeypatch.setattr(hints, "_given", {})
     monkeypatch.setattr(checks, "PAUSE_S", 0)
+    monkeypatch.setenv("LAB_CHECK_WAIT_S", "0")
     monkeypatch.setattr(mistakes, "likely", lambda here: None)
 
 
@@ -60,6 +61,7 @@ def test_a_classic_mistake_is_named_as_the_likely_cause(seen, monkeypatch):
         "passed": False,
         "saw": "nobody answers",
         "cause": MISTAKE.cause,
+        "question": LADDER.question,
         "fix": MISTAKE.fix,
         "look": MISTAKE.look,
         "waited_s": 0.0,
@@ -67,6 +69,13 @@ def test_a_classic_mistake_is_named_as_the_likely_cause(seen, monkeypatch):
     second = str(hints.hint(STEP))
     assert second.startswith(f"Likely: {MISTAKE.cause}. ")
     assert second.endswith("$ kubectl get x")
+
+
+def test_in_a_terminal_the_answer_is_not_told_either(seen):
+    (verdict,) = checks.ask(STEP)
+    said = checks.report([verdict])
+    assert f"try: {LADDER.question}\nlook: {LADDER.look}" in said
+    assert verdict.fix not in said
 
 
 def test_a_check_that_passes_begins_the_ladder_anew(seen):
