@@ -145,7 +145,7 @@ def misspelt_in_hook(facts: Facts) -> str:
 
 def early_hook(facts: Facts) -> str:
     for pod in symptoms.hooks_failed(facts):
-        if "ollama" in str(container_of(pod)):
+        if "ollama" in str((container_of(pod) or {}).get("lifecycle")):
             return f"{named(pod)}: its hook failed, and no request of it is in the server's log"
     return ""
 
