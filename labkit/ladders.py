@@ -227,4 +227,11 @@ LADDERS = {
         "kubectl set env deployment/ollama --list; kubectl exec deployment/ollama -- ollama list",
         "kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL=4, then both pulls again",
     ),
+    "10-troubleshoot/hunt": Ladder(
+        "How far does a question come: to the Service, to a Pod, to a server, to a model?",
+        "Begin outside: does the Service have an address behind it? If not, what do its Pods lack?",
+        "kubectl describe service/ollama; kubectl get pods; kubectl events --types=Warning",
+        'lab.delete("deployment/ollama"), lab.delete("service/ollama"), then lab.apply of '
+        '"k8s/steps/05-hook" and "k8s/steps/03-service"',
+    ),
 }

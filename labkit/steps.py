@@ -272,4 +272,10 @@ STEPS = (
         evidence.parallel(4),
         State(("07-parallel", "03-service"), pulled=_EVERY_POD, slow=True),
     ),
+    Step(
+        "10-troubleshoot/hunt",
+        "Your turn: mend it",
+        evidence.service_answers,
+        State(("05-model", "05-hook", "03-service"), brings=True),
+    ),
 )
