@@ -16,6 +16,7 @@ True
 | `lab.Table`, `Chart`, `choice` | what results are shown in, and a control to turn |
 | `lab.pull`, `generate`, `chat`, `models`, `ps`, `show`, `stop` | what Ollama's words do |
 | `lab.connect` | a Service or a Pod, reached from Python outside the cluster |
+| `lab.plant` | an Ollama with a mistake in it, to find |
 | `lab.check`, `lab.solved` | is a step done? says what it saw and what to try |
 | `lab.hint` | the next hint for a step: a question, where to look, the command |
 | `lab.goto`, `lab.reset` | your namespace as a step finds it, or empty; from anything |
@@ -57,6 +58,7 @@ _HOMES = {
     "manifest": "manifests",
     "mirrored": "mirror_log",
     "models": "ollama",
+    "plant": "planting",
     "processes": "pods",
     "ps": "ollama",
     "pull": "ollama",
