@@ -23,8 +23,8 @@ class Mistake(NamedTuple):
     cause: str
     fix: str
     look: str
-    source: str
-    seen: Callable[[gathered.Facts], str]
+    source: str = ""
+    seen: Callable[[gathered.Facts], str] = lambda facts: ""
     saw: str = ""
 
 
