@@ -139,7 +139,7 @@ MISTAKES = (
     Mistake(
         "memory-limit",
         "OOMKilled, or HTTP 500: model requires more system memory; the runner was killed",
-        "the container's memory limit is smaller than what the model needs",
+        "the container may have less memory than the model needs",
         "kubectl set resources deployment/ollama --limits=memory=1Gi; or a smaller model",
         "kubectl describe pods",
         "how the container ended; Ollama's words, in its log or in the error",

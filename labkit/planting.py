@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import random
 import secrets
+import time
 
-from labkit import declared, manifests, steps, verbs
-from labkit.session import current
+from labkit import declared, manifests, mistakes, steps, verbs
+from labkit.display import Live
+from labkit.session import Session, current
 from labkit.verbs import Done
 
 WELL = steps.one("10-troubleshoot/hunt").state
+SHOWS_S, LOOK_EVERY_S = 40.0, 1.0
 _SHUFFLE = 3  # so that seeds in a row have nothing to do with each other
 _HOOK = """\
 until ollama list > /dev/null 2>&1; do sleep 0.2; done
@@ -61,9 +64,9 @@ def plant(seed: int | None = None) -> Done:
 
         lab.plant(seed=1)
 
-    Equals `kubectl apply` of k8s/steps/05-model, 05-hook and 03-service, with one change. The
-    same seed makes the same mistake; without one, any. It replaces Deployment and Service
-    `ollama` in your namespace. Raises what `lab.apply` raises.
+    Equals `kubectl apply` of k8s/steps/05-model, 05-hook and 03-service, with one change, and a
+    wait until that shows. The same seed makes the same mistake; without one, any. It replaces
+    Deployment and Service `ollama` in your namespace. Raises what `lab.apply` raises.
     """
     session = current()
     seed = secrets.randbelow(1000) if seed is None else seed
@@ -71,6 +74,7 @@ def plant(seed: int | None = None) -> Done:
         verbs.delete(target, ignore_not_found=True)
     for item in changed(declared.objects(session, WELL), PLANTS[chosen(seed)]):
         manifests.apply(item)
+    _until_it_shows(session, chosen(seed))
     return verbs.told(f"Something is wrong here now (seed {seed}). Service ollama should answer.")
 
 
@@ -93,6 +97,19 @@ def changed(objects: list[dict], change: dict[str, dict]) -> list[dict]:
         if item["kind"] == "Service":
             _change(item["spec"], change.get("service", {}))
     return objects
+
+
+def _until_it_shows(session: Session, id_: str) -> None:
+    """Who looks at once sees Pods that begin, and nothing wrong with them."""
+    begun = time.monotonic()
+    with Live("plant") as live:
+        while (waited_s := time.monotonic() - begun) < SHOWS_S:
+            found = mistakes.likely(session)
+            if found and found.id == id_:
+                break
+            live.show(f"waiting until it shows, {waited_s:.0f} s of {SHOWS_S:.0f} s at most")
+            time.sleep(LOOK_EVERY_S)
+        live.done("planted")
 
 
 def _change(part: dict, change: dict) -> None:

@@ -192,6 +192,15 @@ def prompt_over_limit(place: Place) -> None:
     place.kubectl(f"exec deployment/ollama -- ollama run {labkit.model} Hello", code=None)
 
 
+def more_than_there_is(place: Place) -> None:
+    """Ollama's own no, as it says it of a limit on cgroup v2: here, of the machine's memory."""
+    parallel = {"name": "OLLAMA_NUM_PARALLEL", "value": "2000000"}
+    place.well({"container": {"env": [*planting._ENV, parallel]}})
+    place.ready()
+    said = place.kubectl(f"exec deployment/ollama -- ollama run {labkit.model} Hello", code=1)
+    assert "model requires more system memory" in said
+
+
 def wrong_image(place: Place) -> None:
     place.well({"container": {"image": "Ollama/OLLAMA"}})
 
@@ -228,6 +237,7 @@ MADE: dict[str, tuple[str, Callable[[Place], LabError | None]]] = {
     "a pull misspells the model, told": ("misspelt-model", misspelt_model_told),
     "a pull on one replica": ("model-on-one-replica", one_replica),
     "a prompt over the limit": ("memory-limit", prompt_over_limit),
+    "a prompt that needs more than there is": ("memory-limit", more_than_there_is),
     "an image with capitals": ("misspelt-image", wrong_image),
     "a program that is not there": ("misspelt-command", no_program),
     "the same in a shell": ("misspelt-command", no_program_in_shell),
