@@ -79,7 +79,9 @@ def not_pulled(facts: Facts) -> Iterator[tuple[dict, str, str]]:
     for pod in facts.pods:
         for container, image in gathered.not_pulled(pod).items():
             waits = status_of(pod, container)["state"]["waiting"]
-            told = [one.get("message", "") for one in facts.told(pod) if one["reason"] == "Failed"]
+            told = [
+                one.get("message", "") for one in facts.told(pod) if one.get("reason") == "Failed"
+            ]
             said = " ".join([waits["reason"], waits.get("message", ""), *told])
             code = facts.registry.get(image, 404 if _NOT_THERE.search(said) else None)
             if code in (0, None) and waits["reason"] != "InvalidImageName":
@@ -111,9 +113,10 @@ def _killed_at_once(pod: dict, ended: dict) -> bool:
 
     containerd does not always notice why a container was killed.
     """
-    if ended.get("exitCode") != _KILLED:
+    begun, over = ended.get("startedAt"), ended.get("finishedAt")
+    if ended.get("exitCode") != _KILLED or not (begun and over):  # a lost container has no times
         return False
-    lived = humane.moment_of(ended["finishedAt"]) - humane.moment_of(ended["startedAt"])
+    lived = humane.moment_of(over) - humane.moment_of(begun)
     return lived.total_seconds() < pod["spec"].get("terminationGracePeriodSeconds", 30)
 
 

@@ -289,6 +289,9 @@ WELL = {
     "a client that failed before the Service was made": facts(
         pod(ready=True), client("http://ollama/"), services=[service()], logs=NAME_UNKNOWN
     ),
+    "a container that was lost with its node": facts(
+        pod(waiting("CrashLoopBackOff", "", exitCode=137, startedAt=None, finishedAt=None), **LIMIT)
+    ),
     "a hook that has nothing to do with it": facts(pod(LOOPS), events=[HOOKED]),
     "a registry that is back": facts(
         pod(waiting("ImagePullBackOff", LAST_HOST)), registry={"ollama/ollama": 200}
