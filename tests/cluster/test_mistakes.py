@@ -338,7 +338,10 @@ def test_the_confusion_matrix(seen, capsys):
     assert {MADE[name][0] for name in seen} | APART == {row.id for row in mistakes.MISTAKES}
 
 
-def test_what_works_gets_no_diagnosis_from_its_beginning_on_and_an_answer_in_two_seconds(lab):
+def test_what_works_gets_no_diagnosis_from_its_beginning_on_and_an_answer_in_two_seconds(
+    lab, monkeypatch
+):
+    monkeypatch.setattr(gathered, "LANDINGS", ())  # other tests have Ollamas in `lab`
     with place("well") as here:
         assert mistakes.likely(here.session) is None
         here.well(replicas=2)
