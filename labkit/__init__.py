@@ -16,7 +16,10 @@ True
 | `lab.Table`, `Chart`, `choice` | what results are shown in, and a control to turn |
 | `lab.pull`, `generate`, `chat`, `models`, `ps`, `show`, `stop` | what Ollama's words do |
 | `lab.connect` | a Service or a Pod, reached from Python outside the cluster |
+| `lab.plant` | an Ollama with a mistake in it, to find |
 | `lab.check`, `lab.solved` | is a step done? says what it saw and what to try |
+| `lab.hint` | the next hint for a step: a question, where to look, the command |
+| `lab.goto`, `lab.reset` | your namespace as a step finds it, or empty; from anything |
 | `lab.model` | full name of the lab's model, as `ollama pull` wants it; `$MODEL` when that is set |
 | `lab.LabError` | every error of the lab; shows what happened, what was seen, what to try |
 
@@ -46,16 +49,20 @@ _HOMES = {
     "exec": "inside",
     "generate": "ollama",
     "get": "verbs",
+    "goto": "states",
     "helm_uninstall": "helm",
     "helm_upgrade": "helm",
     "hey": "clients",
+    "hint": "hints",
     "logs": "verbs",
     "manifest": "manifests",
     "mirrored": "mirror_log",
     "models": "ollama",
+    "plant": "planting",
     "processes": "pods",
     "ps": "ollama",
     "pull": "ollama",
+    "reset": "states",
     "restart": "workloads",
     "rollout": "waiting",
     "run": "verbs",

@@ -1,10 +1,12 @@
-"""The command line: `./lab up`, `status`, `env`, `images`, `logs`, `down`, `test`."""
+"""The command line: every word of `./lab`."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -55,11 +57,28 @@ def parser() -> argparse.ArgumentParser:
     command("images", text, context=False, output=True)
     logs = command("logs", "the logs of builds and commands; `cluster` asks the cluster")
     logs.add_argument("name", nargs="?", default="", metavar="NAME", help="which log to print")
+    check = command("check", "is a step done? every step once, without a word", output=True)
+    check.add_argument("step", nargs="?", default="", metavar="STEP", help="03-service/right-port")
+    goto = command(
+        "goto", "bring your namespace to where a step begins, from anything", output=True
+    )
+    goto.add_argument("step", metavar="STEP", help="such as 03-service/right-port, or 03-service")
+    goto.add_argument("--yes", action="store_true", help="do not ask before changing anything")
+    text = "empty your namespace, as it was on the first day; with STEP the same as goto"
+    reset = command("reset", text, context=False, output=True)
+    reset.add_argument("step", nargs="?", default="", metavar="STEP", help="03-service/right-port")
+    text = "a cluster of your kubeconfig instead of the lab's own; several are reset at once"
+    reset.add_argument(
+        "--context", dest="contexts", action="append", default=[], metavar="CTX", help=text
+    )
+    reset.add_argument("--all", action="store_true", help="every lab that this machine knows")
+    reset.add_argument("--yes", action="store_true", help="do not ask before changing anything")
     down = command("down", "remove the cluster; keep what makes the next up quick")
     down.add_argument("--purge", action="store_true", help="free the caches too; asks first")
     down.add_argument("--yes", action="store_true", help="do not ask before purging")
     test = command("test", "prove the lab: all tiers, or the named one", context=False)
-    test.add_argument("words", nargs="*", metavar="TIER", help="quick, cluster, notebooks, browser")
+    text = "quick, cluster, notebooks, steps, browser; or long, which is run by hand"
+    test.add_argument("words", nargs="*", metavar="TIER", help=text)
     return top
 
 
@@ -237,6 +256,82 @@ def _logs(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> int:
+    from labkit import checks
+
+    _enter(options.context)
+    with _quiet(options.output):
+        found = checks.ask(options.step)
+    if options.output == "json":
+        print(json.dumps([verdict.plain() for verdict in found], indent=1))
+    else:
+        print(checks.report(found))
+    verdicts = {verdict.passed for verdict in found}
+    return NO if False in verdicts else UNKNOWN if None in verdicts else 0
+
+
+def _goto(options: argparse.Namespace) -> int:
+    return _bring(options, options.context)
+
+
+def _reset(options: argparse.Namespace) -> int:
+    from labkit import several, steps
+
+    contexts = list(dict.fromkeys(options.contexts))
+    if options.all and contexts:
+        raise Unsupported("--all names every lab", "--context was given too", "one of the two")
+    if not options.all and len(contexts) < 2:
+        return _bring(options, "".join(contexts))
+    if options.step:
+        steps.one(options.step)  # a mistake in it is told once
+    contexts = several.labs() if options.all else contexts
+    names = ", ".join(context or several.OWN for context in contexts)
+    if not _agreed(f"Reset {len(contexts)} labs: {names}?", options.yes):
+        return NO
+    found = several.reset(contexts, options.step)
+    print(json.dumps(found.items, indent=1) if options.output == "json" else found)
+    codes = {item["code"] for item in found.items}
+    return NO if NO in codes else max(codes, default=0)
+
+
+def _bring(options: argparse.Namespace, context: str) -> int:
+    from labkit import states, steps
+
+    step = steps.one(options.step) if options.step else None
+    session = _enter(context, missing_ok=True)
+    question = f"Change namespace {session.namespace} so?"
+    with _quiet(options.output):
+        reached = states.go(step, agree=lambda: _agreed(question, options.yes))
+    if reached is None:
+        return NO
+    if options.output == "json":
+        print(json.dumps(reached.plain(), indent=1))
+    return 0
+
+
+def _enter(context: str, *, missing_ok: bool = False):
+    from labkit import session
+
+    if context:
+        os.environ["LAB_CONTEXT"] = context
+    return session.enter(missing_ok=missing_ok)
+
+
+def _quiet(output: str) -> contextlib.AbstractContextManager:
+    """With -o json what is told on the way does not stand in the answer's way."""
+    return contextlib.redirect_stdout(sys.stderr) if output == "json" else contextlib.nullcontext()
+
+
+def _agreed(question: str, yes: bool) -> bool:
+    """Asks a person; a program means what it says."""
+    if yes or not sys.stdin.isatty():
+        return True
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False
+
+
 def _test(options: argparse.Namespace) -> int:
     from labkit import testing
 
@@ -246,6 +341,9 @@ def _test(options: argparse.Namespace) -> int:
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "up": _up,
     "notebook": _notebook,
+    "check": _check,
+    "goto": _goto,
+    "reset": _reset,
     "down": _down,
     "status": _status,
     "env": _env,

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from labkit.errors import AlreadyExists, ApiSilent, LabError, NotFound, Refused, UnknownResource
+from labkit.errors import (
+    AlreadyExists,
+    ApiSilent,
+    Conflict,
+    LabError,
+    NotFound,
+    Refused,
+    UnknownResource,
+)
 
 if TYPE_CHECKING:
     import urllib3
@@ -36,6 +44,7 @@ class Resource(NamedTuple):
     plural: str
     kind: str
     namespaced: bool
+    verbs: tuple[str, ...] = ()  # what the API server lets one do with it
 
     def path(self, namespace: str, name: str = "") -> str:
         """The path of one object, or of all of a namespace.
@@ -204,9 +213,19 @@ class Api:
             )
         return self._resources[word.casefold()]
 
-    @cached_property
+    @property
     def _resources(self) -> dict[str, Resource]:
+        return self._known[0]
+
+    def listable(self) -> list[Resource]:
+        """Every kind of object that a namespace holds, and that one can list and delete."""
+        return [one for one in self._known[1] if {"list", "delete"} <= set(one.verbs)]
+
+    @cached_property
+    def _known(self) -> tuple[dict[str, Resource], list[Resource]]:
+        """Words → what they name, and all that a namespace holds: words are not unique."""
         found: dict[str, Resource] = {}
+        held: list[Resource] = []
         for root in ("/api", "/apis"):  # the core group first: its "events" are kubectl's
             for group in self.request("GET", root, accept=DISCOVERY)["items"]:
                 name = group.get("metadata", {}).get("name", "")
@@ -214,11 +233,13 @@ class Api:
                 for row in version.get("resources", []):
                     full = f"{name}/{version['version']}" if name else version["version"]
                     kind = row["responseKind"]["kind"]
-                    resource = Resource(full, row["resource"], kind, row["scope"] == "Namespaced")
+                    scope, verbs = row["scope"] == "Namespaced", tuple(row.get("verbs", ()))
+                    resource = Resource(full, row["resource"], kind, scope, verbs)
+                    held += [resource] if resource.namespaced else []
                     words = (row["resource"], row["singularResource"], kind)
                     for word in (*words, *row.get("shortNames", [])):
                         found.setdefault(word.casefold(), resource)
-        return found
+        return found, held
 
     @contextmanager
     def _opened(
@@ -309,10 +330,12 @@ def _said_no(status: dict, path: str, code: int = 0) -> LabError:
     # a plain 500 is an answer: a misspelt field in what is applied, for one
     if code == 429 or code > 500:
         return ApiSilent("the API server cannot answer now", message, "once more; ./lab status")
+    if code == 409:
+        hint = "look at the object as it is now, then once more"
+        return Conflict(f"the API server said no ({reason or code})", message, hint)
     hints = {
         401: "./lab up writes a new kubeconfig",
         403: "the second line names the rule: a quota, Pod Security, or your rights",
-        409: "look at the object as it is now, then once more",
     }
     hint = hints.get(code, "mend what the second line names")
     return Refused(f"the API server said no ({reason or code})", message, hint)

@@ -1,27 +1,49 @@
-"""`lab.check(step)`: asks the cluster now whether a step is done; says what it saw, what to try."""
+"""`lab.check(step)`: asks the cluster now whether a step is done; and says what it saw."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
-from labkit import session, steps
+from labkit import hints, session, steps
 from labkit.display import Live, Shown
-from labkit.errors import CheckFailed, NotFound, OllamaSaid, Unreachable
+from labkit.errors import CheckFailed, LabError, NotFound, OllamaSaid, Unreachable
+from labkit.session import Session
+from labkit.table import Table
 
 WAIT_S = 10.0
 PASSES = 2  # one after the other: something that only flickers is not done
 PAUSE_S = 0.25
+AT_ONCE = 4
 
 
 @dataclass(frozen=True, repr=False)
 class Verdict(Shown):
-    """A check that passed: which step, what was seen, how long it waited (seconds)."""
+    """What a check of a step came to: did it pass, what was seen, after how many seconds.
+
+    Of one that did not, also: `cause`, the likely one (or empty); `question`, the first hint;
+    `fix`, what to try; `look`, a line to look for oneself. `passed` is None where it could not
+    be told.
+    """
 
     step: str
     saw: str
-    waited_s: float
+    waited_s: float = 0.0
+    passed: bool | None = True
+    cause: str = ""
+    question: str = ""
+    fix: str = ""
+    look: str = ""
+
+    def plain(self) -> dict:
+        """For programs."""
+        names = ("step", "passed", "saw", "cause", "question", "fix", "look")
+        found = {name: getattr(self, name) for name in names}
+        return {**found, "waited_s": round(self.waited_s, 1)}
 
     def __str__(self) -> str:
         return f"{self.step}: {self.saw}"
@@ -39,7 +61,8 @@ def check(step: str, *, timeout_s: float | None = None) -> Verdict:
 
         lab.check("00-start/run")
 
-    Raises CheckFailed (not yet: what was seen, what to try), UnknownStep, ApiSilent.
+    Raises CheckFailed (not yet: what was seen, the likely cause, and a question to think about;
+    `.verdict` has all, and `lab.hint` more), UnknownStep, ApiSilent.
     """
     if timeout_s is None:
         timeout_s = float(os.environ.get("LAB_CHECK_WAIT_S", WAIT_S))
@@ -65,6 +88,55 @@ def solved(step: str) -> bool:
     return done
 
 
+def ask(step: str = "") -> list[Verdict]:
+    """The verdict on that step; without one on every step, each asked once and none waited for.
+
+    Notebooks at the same time; the steps of one after the other, for they ask the same Ollama.
+    """
+    here = session.current()
+    if step:
+        timeout_s = float(os.environ.get("LAB_CHECK_WAIT_S", WAIT_S))
+        return [_patiently(one, here, timeout_s) for one in steps.named(step)]
+    here.api.resource("pods")  # what kinds there are is asked once, and not by each thread
+    groups = [list(group) for _, group in itertools.groupby(steps.STEPS, lambda s: s.notebook)]
+
+    def of(group: Iterable[steps.Step]) -> list[Verdict]:
+        return [_once(one, here) for one in group]
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [verdict for found in pool.map(of, groups) for verdict in found]
+
+
+def report(found: list[Verdict]) -> str:
+    """The verdicts as text: all that is known of one, a line each of several."""
+    signs = {True: "done", False: "not yet", None: "could not tell"}
+    if len(found) > 1:
+        rows = [[one.step, signs[one.passed], one.saw] for one in found]
+        return repr(Table(["STEP", "VERDICT", "SAW"], rows))
+    (one,) = found
+    lines = [f"{one.step}: {signs[one.passed]}", f"saw: {one.saw}"]
+    # the answer itself is for -o json, and for lab.hint
+    more = {"cause": one.cause, "try": one.question or one.fix, "look": one.look}
+    return "\n".join(lines + [f"{name}: {text}" for name, text in more.items() if text])
+
+
+def _patiently(step: steps.Step, here: Session, timeout_s: float) -> Verdict:
+    try:
+        return _wait_for(step, timeout_s)
+    except CheckFailed as error:
+        return error.verdict
+    except LabError as error:
+        return Verdict(step.id, f"{error.happened}: {error.saw}", passed=None, fix=error.hint)
+
+
+def _once(step: steps.Step, here: Session) -> Verdict:
+    try:
+        seen = _look(step, here)
+    except LabError as error:
+        return Verdict(step.id, f"{error.happened}: {error.saw}", passed=None, fix=error.hint)
+    return Verdict(step.id, seen.saw) if seen.passed else _not_done(step, seen, 0.0)
+
+
 def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
     here = session.current()
     begun = time.monotonic()
@@ -76,17 +148,36 @@ def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
             waited_s = time.monotonic() - begun
             passes = passes + 1 if seen.passed else 0
             if passes == PASSES:
+                hints.forget(step.id)
                 verdict = Verdict(step.id, seen.saw, waited_s)
                 live.done(str(verdict))
                 return verdict
             if not seen.passed:
                 if waited_s >= timeout_s:
-                    raise CheckFailed(f"{step.id} ({step.title}): {_not_yet(waited_s)}", *seen[1:])
+                    raise _failed(step, here, seen, waited_s)
                 live.show(f"{step.id}: {seen.saw} ({waited_s:.0f} s of {timeout_s:.0f} s)")
             time.sleep(PAUSE_S)
 
 
-def _look(step: steps.Step, here: session.Session) -> steps.Seen:
+def _failed(step: steps.Step, here: Session, seen: steps.Seen, waited_s: float) -> CheckFailed:
+    """What was seen, the likely cause, and the first hint: a question, not the answer."""
+    verdict = _not_done(step, seen, waited_s)
+    mistake = hints.likely(here)
+    if mistake:
+        more = {"cause": mistake.cause, "fix": mistake.fix, "look": mistake.look}
+        verdict = replace(verdict, **more)
+    saw = f"{verdict.saw}; likely: {verdict.cause}" if verdict.cause else verdict.saw
+    happened = f"{step.id} ({step.title}): {_not_yet(waited_s)}"
+    return CheckFailed(happened, saw, hints.first(step, verdict.fix), verdict=verdict)
+
+
+def _not_done(step: steps.Step, seen: steps.Seen, waited_s: float) -> Verdict:
+    verdict = Verdict(step.id, seen.saw, waited_s, passed=False, fix=seen.hint)
+    ladder = step.ladder
+    return replace(verdict, question=ladder.question, look=ladder.look) if ladder else verdict
+
+
+def _look(step: steps.Step, here: Session) -> steps.Seen:
     """What the check sees; a Pod that goes while it is asked is something seen too."""
     try:
         return step.check(here)

@@ -29,6 +29,7 @@
     ├── NotFound              the API server has no such object
     ├── AlreadyExists         an object of that name is there already
     ├── Refused               the API server said no: quota, admission, rights, a wrong field
+    │   └── Conflict          somebody else changed the object meanwhile
     ├── ApiSilent             the API server does not answer
     ├── PodFailed             it will not become ready by itself; `reason` says why
     ├── Gone                  it was deleted while we waited for it
@@ -199,6 +200,10 @@ class Refused(LabError):
     """The API server said no: quota, admission, rights, a wrong field."""
 
 
+class Conflict(Refused):
+    """Somebody else changed the object meanwhile."""
+
+
 class ApiSilent(LabError):
     """The API server does not answer."""
 
@@ -250,7 +255,15 @@ class UnknownStep(LabError):
 
 
 class CheckFailed(LabError):
-    """The check of a step says: not yet."""
+    """The check of a step says: not yet; `verdict` has all that it knows.
+
+    >>> CheckFailed("a step is not done", "no Pod", "what should run?", verdict=None).hint
+    'what should run?'
+    """
+
+    def __init__(self, happened: str, saw: str, hint: str, *, verdict: object) -> None:
+        super().__init__(happened, saw, hint)
+        self.verdict = verdict
 
 
 class TimedOut(LabError):

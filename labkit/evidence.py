@@ -61,8 +61,13 @@ def pod_answers(name: str) -> Callable[[Session], Seen]:
 
 
 def local_has_model(session: Session) -> Seen:
-    """The local Ollama answers a prompt with the lab's model."""
-    return _answers(None)
+    """The local Ollama answers a prompt with the lab's model, which stays in memory as long."""
+    loaded = _loaded()
+    left_s = 0.0
+    if loaded:
+        left = humane.moment_of(loaded["expires_at"]) - datetime.datetime.now(datetime.UTC)
+        left_s = max(left.total_seconds(), 0)
+    return _answers(None, keep_alive=f"{min(left_s, 1e9):.0f}s")
 
 
 def local_is_unloaded(session: Session) -> Seen:
@@ -86,17 +91,19 @@ def local_stays_loaded(session: Session) -> Seen:
     return Seen(enough, f"{loaded['name']} is loaded; it goes {until}", hint)
 
 
-def _answers(at: str | None) -> Seen:
+def _answers(at: str | None, **more: str) -> Seen:
     name = at or "the local Ollama"
-    body = {"model": labkit.model, "prompt": "What is a Pod?", "stream": False}
+    # not /api/generate: what learners asked that is counted in access logs
+    body = {"model": labkit.model, "stream": False, **more}
+    body["messages"] = [{"role": "user", "content": "What is a Pod?"}]
     try:
         with ollama.server(at) as server:
-            answer = server.post("/api/generate", body, timeout_s=ANSWER_S)
+            answer = server.post("/api/chat", body, timeout_s=ANSWER_S)
     except ModelMissing as error:
         return Seen(False, error.saw, f"lab.pull(at={at!r})" if at else "lab.pull()")
     except (OllamaSaid, Unreachable) as error:
         return Seen(False, f"{error.happened}: {error.saw}", error.hint)
-    if not (answer.get("done") and answer.get("response")):
+    if not (answer.get("done") and answer.get("message", {}).get("content")):
         return Seen(False, f"{name} gave an empty answer", "ask once more: lab.generate(…)")
     return Seen(True, f"{name} answers with {labkit.model}")
 
@@ -173,6 +180,32 @@ def service_answers(session: Session) -> Seen:
     return _answers("service/ollama") if reached.passed else reached
 
 
+def service_has_an_endpoint(session: Session) -> Seen:
+    """Service `ollama` is there, and has the address of a ready Pod behind it."""
+    one = targets.parsed(session, "service/ollama")
+    try:
+        targets.found(session, one)
+    except NotFound as error:
+        return Seen(False, error.happened, error.hint)
+    query = {"labelSelector": f"kubernetes.io/service-name={one.name}"}
+    path = session.api.resource("endpointslices").path(session.namespace)
+    slices = session.api.request("GET", path, query=query)["items"]
+    ends = [end for item in slices for end in item.get("endpoints") or []]
+    ready = [end for end in ends if end.get("conditions", {}).get("ready")]
+    saw = f"{one} has {len(ready)} ready addresses of {len(ends)}"
+    return Seen(bool(ready), saw, "do the Pods carry the label that it selects?")
+
+
+def service_has_answered(session: Session) -> Seen:
+    """Service `ollama` answers with the lab's model, and somebody has asked it a prompt."""
+    found = pods.answers(session, "deployment/ollama", "/api/generate")
+    asked = [status for statuses in found.values() for status in statuses]
+    if not any(status < "400" for status in asked):
+        saw = f"{len(found)} Pods have answered no prompt yet, of {len(asked)}"
+        return Seen(False, saw, 'lab.generate("…", at="service/ollama")')
+    return service_answers(session)
+
+
 def some_answered_some_refused(session: Session) -> Seen:
     """The access logs of Deployment `ollama`: a Pod that answered, and one that refused."""
     found = pods.answers(session, "deployment/ollama", "/api/generate")
@@ -198,6 +231,38 @@ def every_pod_answers(session: Session) -> Seen:
     return Seen(True, f"all {len(has)} Pods answer with {labkit.model}")
 
 
+def every_pod_was_given_model(session: Session) -> Seen:
+    """Each Pod of Deployment `ollama` is a bare Ollama, and answers with the lab's model."""
+    everywhere = every_pod_answers(session)
+    if not everywhere.passed:
+        return everywhere
+    for pod in targets.pods_of(session, targets.parsed(session, "deployment/ollama")):
+        name, way = pod["metadata"]["name"], _way(pod)
+        if way:
+            return Seen(False, f"{name} brings the model itself: {way}", "a bare Deployment")
+    return Seen(True, everywhere.saw)
+
+
+def of_release(check: Callable[[Session], Seen], *, rolled_back: bool = False) -> Callable:
+    """A check: the same, of what Helm has deployed as release `ollama`, or rolled back to."""
+
+    def of(session: Session) -> Seen:
+        from labkit import contents, releases  # which read steps, and these name this check
+
+        found = contents.listed(session, [session.api.resource("secrets")])
+        kept = releases.records(found)
+        status = releases.status(kept[-1]) if kept else ""
+        if status != "deployed":
+            saw = f"release ollama is {status}" if kept else "there is no release ollama"
+            return Seen(False, saw, "helm list --all; helm upgrade --install")
+        if rolled_back and not releases.rolled_back(found):
+            saw = f"release ollama has {len(kept)} revisions, and the last is no rollback"
+            return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
+        return check(session)
+
+    return of
+
+
 def a_new_pod_lacks_model(session: Session) -> Seen:
     """Of four Pods of Deployment `ollama`, one at least lacks the model."""
     four = deployment_ready(4)(session)
@@ -221,15 +286,24 @@ def hook_failed(session: Session) -> Seen:
     """A Pod of Deployment `ollama` has lost the race of its hook: an event says so."""
     path = session.api.resource("events").path(session.namespace)
     query = {"fieldSelector": "reason=FailedPostStartHook"}
+    try:
+        there = targets.pods_of(session, targets.parsed(session, "deployment/ollama"))
+    except (NotFound, Unreachable) as error:
+        return Seen(False, error.happened, error.hint)
+    uids = {pod["metadata"]["uid"] for pod in there}  # events outlive the Pods they tell of
     found = session.api.request("GET", path, query=query)["items"]
-    lost = sum(event.get("count", 1) for event in found)
+    found = [event for event in found if event["involvedObject"]["uid"] in uids]
+    lost = sum(event.get("count") or 1 for event in found)
     if not lost:
         return Seen(False, "no hook has failed", 'lab.apply("k8s/steps/05-hook-naive")')
     return Seen(True, f"a hook has failed {lost} times")
 
 
-def pods_bring_model(count: int = 1) -> Callable[[Session], Seen]:
-    """A check: so many Pods of Deployment `ollama`, each Ready only when it had the model."""
+def pods_bring_model(count: int = 1, by: str = "") -> Callable[[Session], Seen]:
+    """A check: so many Pods of Deployment `ollama`, each Ready only when it had the model.
+
+    `by`: the way in which they bring it: baked, hook, init, sidecar or store; any without it.
+    """
 
     def check(session: Session) -> Seen:
         enough = deployment_ready(count)(session)
@@ -239,7 +313,10 @@ def pods_bring_model(count: int = 1) -> Callable[[Session], Seen]:
         if not everywhere.passed:
             return everywhere
         for pod in targets.pods_of(session, targets.parsed(session, "deployment/ollama")):
-            name = pod["metadata"]["name"]
+            name, way = pod["metadata"]["name"], _way(pod)
+            if by and way != by:
+                saw = f"{name} brings the model in another way: {way or 'none of its own'}"
+                return Seen(False, saw, f'lab.manifest("k8s/steps/05-{by}")')
             had_at, ready_at = timelines.model_at(session, pod), timelines.ready_at(pod)
             # Kubernetes writes whole seconds
             late_s = (had_at - ready_at).total_seconds() - 1 if had_at and ready_at else 0
@@ -249,6 +326,25 @@ def pods_bring_model(count: int = 1) -> Callable[[Session], Seen]:
         return Seen(True, f"{everywhere.saw}, and each had it before it was Ready")
 
     return check
+
+
+def _way(pod: dict) -> str:
+    """How a Pod comes by its model; empty when somebody has to bring it.
+
+    >>> _way({"spec": {"initContainers": [{"restartPolicy": "Always"}], "containers": [{}]}})
+    'sidecar'
+    """
+    spec = pod["spec"]
+    if any("persistentVolumeClaim" in volume for volume in spec.get("volumes", [])):
+        return "store"
+    for container in spec.get("initContainers", []):
+        return "sidecar" if container.get("restartPolicy") == "Always" else "init"
+    if any("postStart" in one.get("lifecycle", {}) for one in spec["containers"]):
+        return "hook"
+    baked = any(
+        one["name"] == "OLLAMA_MODELS" for c in spec["containers"] for one in c.get("env", [])
+    )
+    return "baked" if baked else ""
 
 
 def parallel(count: int) -> Callable[[Session], Seen]:
@@ -261,6 +357,9 @@ def parallel(count: int) -> Callable[[Session], Seen]:
         path = session.api.resource("pods").path(session.namespace)
         for pod in targets.pods_of(session, targets.parsed(session, "deployment/ollama")):
             name = pod["metadata"]["name"]
+            if not targets.ready(pod):
+                saw = f"pod/{name} {verdict.pod_doing(pod, ())}"
+                return Seen(False, saw, 'lab.rollout("deployment/ollama")')
             log = session.api.text(f"{path}/{name}/log")
             found = re.search(r"OLLAMA_NUM_PARALLEL:(\d+)", log)
             said = int(found[1]) if found else 0

@@ -35,10 +35,9 @@ def helm_upgrade(
     current()
     words = ["upgrade", "--install", release, chart]
     words += ["--repo", repo] if repo else []
-    for name, value in (values or {}).items():
-        words += ["--set", f"{name}={_value(value)}"]
+    words += settings(values or {})
     words += ["--wait", f"--timeout={timeout_s:g}s"] if wait else []
-    return Output(_helm(words, f"helm upgrade {release}", timeout_s + SLACK_S))
+    return Output(ran(words, f"helm upgrade {release}", timeout_s + SLACK_S))
 
 
 def helm_uninstall(release: str, *, ignore_not_found: bool = False) -> Output:
@@ -51,7 +50,16 @@ def helm_uninstall(release: str, *, ignore_not_found: bool = False) -> Output:
     current()
     words = ["uninstall", release, "--wait", "--cascade=foreground"]
     words += ["--ignore-not-found"] if ignore_not_found else []
-    return Output(_helm(words, f"helm uninstall {release}", 120))
+    return Output(ran(words, f"helm uninstall {release}", 120))
+
+
+def settings(values: dict[str, object]) -> list[str]:
+    """The words that give a chart its values.
+
+    >>> settings({"replicaCount": 3, "ollama.models.pull": ["a", "b"]})
+    ['--set', 'replicaCount=3', '--set', 'ollama.models.pull={a,b}']
+    """
+    return [word for name, value in values.items() for word in ("--set", f"{name}={_value(value)}")]
 
 
 def _value(value: object) -> str:
@@ -65,7 +73,7 @@ def _value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _helm(words: list[str], title: str, timeout_s: float) -> str:
+def ran(words: list[str], title: str, timeout_s: float) -> str:
     echo(shlex.join(["helm", *words]))
     with Live(title) as live:
         live.show(f"{title} …")

@@ -52,6 +52,11 @@ def manifest(what: str | Path) -> Output:
     return Output(text)
 
 
+def load(what: str | Path) -> list[dict]:
+    """The objects of a manifest, or of all of a folder. Raises NotFound, Refused (no YAML)."""
+    return _manifests(what)[1]
+
+
 def _texts(what: str | Path) -> dict[str, str]:
     path = Path(what)
     if path.parts[:1] == ("k8s",) and not path.exists():  # a notebook's folder has none

@@ -46,20 +46,26 @@ def start(namespace: str | None = None) -> Session:
 
     Raises NotUp, NamespaceNotOurs, ApiSilent.
     """
+    session = enter(namespace)
+    print(session)
+    return session
+
+
+def enter(namespace: str | None = None, *, missing_ok: bool = False) -> Session:
+    """The same without a word; with `missing_ok` also where the namespace is not there."""
     global _current
     context = os.environ.get("LAB_CONTEXT", "")
     namespace = namespace or os.environ.get("LAB_NAMESPACE") or kube.LEARNER
     values = status.environment(context)
     kubeconfig = _kubeconfig(Path(values.pop("KUBECONFIG")), namespace)
     session = Session(namespace, context, kubeconfig)
-    _guard(session)
+    _guard(session, missing_ok)
     _put_first(values.pop("PATH"))
     if "OLLAMA_HOST" not in values:  # the user's own Ollama, perhaps: not for lessons
         os.environ.pop("OLLAMA_HOST", None)
     os.environ.update(values, KUBECONFIG=str(kubeconfig))
     display.on_failed_command()
     _current = session
-    print(session)
     return session
 
 
@@ -70,24 +76,32 @@ def current() -> Session:
     return _current
 
 
-def _guard(session: Session) -> None:
+def _guard(session: Session, missing_ok: bool = False) -> None:
     name = session.namespace
     require_name(name)
     try:
         found = session.api.request("GET", f"/api/v1/namespaces/{name}")
     except NotFound as error:
+        if missing_ok:
+            return
         hint = "./lab up in a terminal"
         if name != kube.LEARNER:
             hint = (
                 f'another name in lab.start("…") or LAB_NAMESPACE; the lab\'s own is {kube.LEARNER}'
             )
         raise NotUp(f"there is no namespace {name}", error.saw, hint) from None
+    guard(found)
+
+
+def guard(found: dict) -> None:
+    """Raises NamespaceNotOurs for a Namespace that learners do not work in."""
+    name, labels = found["metadata"]["name"], found["metadata"].get("labels", {})
     label, value = kube.LABEL
-    if found["metadata"].get("labels", {}).get(label) != value:
+    if labels.get(label) != value or name == kube.SYSTEM:
         raise NamespaceNotOurs(
-            f"namespace {name} does not belong to the lab",
-            f"it lacks the label {label}={value}",
-            f'lab.start("{kube.LEARNER}") takes the lab\'s own',
+            f"namespace {name} does not belong to the lab's learners",
+            "it is the lab's own" if name == kube.SYSTEM else f"it lacks the label {label}={value}",
+            f'lab.start("{kube.LEARNER}") takes the learner\'s',
         )
 
 

@@ -6,7 +6,11 @@
 | `build` | 42 min | `./lab up`, from empty caches; before the first tier that needs the lab |
 | `cluster` | 8 min | the deck's commands, and labkit's verbs, on the running lab |
 | `notebooks` | 20 min | every notebook in a namespace of its own, by nbval |
+| `steps` | 8 min | a tour through all steps; goto and reset from what learners bring about |
 | `browser` | 3 min | JupyterLab in a real browser |
+
+`long` is run by hand and is no part of all tiers: goto from any step to any other, and random walks
+with faults between (`python tests/long.py --help`).
 
 The budgets of all tiers fit into CI's 90 minutes. A tier over its budget is warned of and never
 fails for it: machines are noisy.
@@ -24,13 +28,16 @@ from labkit.errors import Unsupported
 
 ROOT = Path(__file__).resolve().parents[1]
 
-WORDS = ("quick", "cluster", "notebooks", "browser")
+WORDS = ("quick", "cluster", "notebooks", "steps", "browser")
+BY_HAND = ("long",)
 BUDGETS_S = {
     "quick": 4 * 60,
     "build": 42 * 60,
     "cluster": 8 * 60,
     "notebooks": 20 * 60,
+    "steps": 8 * 60,
     "browser": 3 * 60,
+    "long": 120 * 60,
 }
 
 _PYTHON = [sys.executable, "-P", "-m"]
@@ -46,20 +53,29 @@ _QUICK = (
 )
 _UP = [*_PYTHON, "labkit", "up", "--yes"]
 # those that stop, kill and replace the lab: with nothing beside them
-_LIFE = ["tests/cluster/test_faults.py", "tests/cluster/test_life.py"]
+_LIFE = [f"tests/cluster/test_{name}.py" for name in ("restart", "faults", "life")]
+_STEPS = [f"tests/cluster/test_{name}.py" for name in ("steps", "states")]
 _SLOWEST = "--durations=8"
 _ON_LAB = {
     "cluster": [
         # two files at a time: most of a test is waiting for the cluster
         [
             *[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=2", "--dist=loadfile"],
-            *[f"--ignore={file}" for file in _LIFE],
+            *[f"--ignore={file}" for file in (*_LIFE, *_STEPS)],
             "tests/cluster",
         ],
         [*_PYTHON, "pytest", _SLOWEST, *_LIFE],
     ],
     "notebooks": [[*_PYTHON, "labkit.proving.run", "notebooks"]],
+    # their tests do not need each other, and each worker has a namespace of its own
+    "steps": [
+        [
+            *[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=3"],
+            *["--dist=load", "--maxschedchunk=1", *_STEPS],
+        ]
+    ],
     "browser": [[*_PYTHON, "pytest", "tests/browser"]],
+    "long": [[sys.executable, "-u", "-P", "tests/long.py"]],
 }
 
 
@@ -79,11 +95,11 @@ def main(words: list[str]) -> int:
             f"no folder {ROOT / 'tests'}",
             "./lab test in a clone of the repository",
         )
-    unknown = sorted(set(words) - set(WORDS))
+    unknown = sorted(set(words) - {*WORDS, *BY_HAND})
     if unknown:
-        known = ", ".join(WORDS)
+        known = ", ".join((*WORDS, *BY_HAND))
         raise Unsupported(f"no tier is called {unknown[0]}", f"tiers: {known}", "./lab test quick")
-    chosen = [word for word in WORDS if word in words] if words else list(WORDS)
+    chosen = [word for word in (*WORDS, *BY_HAND) if word in words] if words else list(WORDS)
     first = next((word for word in chosen if word in _ON_LAB), None)
     tiers: list[Tier] = []
     for word in chosen:

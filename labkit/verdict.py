@@ -41,6 +41,8 @@ _HINTS = {
 }
 # seconds that a trouble must stand: an object that was applied together may come late
 _HOLDS = {"CreateContainerConfigError": 3.0, "CreateContainerError": 3.0, "FailedMount": 10.0}
+# a kubelet that has not heard of a ConfigMap yet; while a hook runs, it does not take that back
+_SYNC, _SYNC_HOLDS_S = "failed to sync", 30.0
 # ErrImagePull is the first try, a container that ended will be restarted: no verdict yet
 _VERDICTS = {
     "ImagePullBackOff",
@@ -169,7 +171,8 @@ def _stuck(pod: dict, container: dict, reason: str, message: str, told: dict) ->
         times = f"{restarts} restart{'s' * (restarts != 1)}"
         said = last.get("message", "")
         message = f"exit code {last.get('exitCode', '?')}, {times}{said and f': {said}'}"
-    found = _named(pod, reason, f"container {container['name']}: {message}")
+    holds_s = _SYNC_HOLDS_S if message.startswith(_SYNC) else None
+    found = _named(pod, reason, f"container {container['name']}: {message}", holds_s)
     # a container that ran out of memory is not always told as such, but 137 is a kill
     if reason == "CrashLoopBackOff" and last.get("exitCode") == _KILLED:
         return found._replace(hint=f"it was killed: {_HINTS['OOMKilled']}; or {found.hint}")

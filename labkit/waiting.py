@@ -120,7 +120,7 @@ def _wait(
                     "create it again, then wait again",
                 )
             if item and (event != "TICK" or seconds - looked >= _LOOK_EVERY_S):
-                seen, looked = _look(session, resource, item), seconds
+                seen, looked = look(session, resource, item), seconds
             found = seen.trouble if expects_health else None
             since = {found.reason: since.get(found.reason, seconds)} if found else {}
             if found and seconds - since[found.reason] >= found.holds_s:
@@ -179,7 +179,7 @@ def _words(goal: Until, *, default: bool) -> str:
     return "ready" if default or goal == ("condition", "Ready", "") else str(goal)
 
 
-def _look(session: Session, resource: Resource, item: dict) -> _Seen:
+def look(session: Session, resource: Resource, item: dict) -> _Seen:
     """What it is at, from its Pods and their events too: plain GETs, a moment each."""
     name = item["metadata"]["name"]
     if resource.kind == "Pod":

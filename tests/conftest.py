@@ -7,8 +7,11 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+
+from labkit import session
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Hands each request to the server's `answer`, with two ways to answer."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer's body waits 40 ms for its head
 
     def do_GET(self) -> None:
         self.chunks = 0
@@ -147,3 +151,175 @@ def discovery() -> dict[str, dict]:
             ]
         },
     }
+
+
+class Store:
+    """An API server of a few kinds, in memory: makes, lists, changes, deletes; two of them race."""
+
+    KINDS: ClassVar = {
+        "Pod": ("v1", "pods"),
+        "ConfigMap": ("v1", "configmaps"),
+        "Service": ("v1", "services"),
+        "ServiceAccount": ("v1", "serviceaccounts"),
+        "Secret": ("v1", "secrets"),
+        "Event": ("v1", "events"),
+        "Deployment": ("apps/v1", "deployments"),
+    }
+    READY: ClassVar = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict] = {}
+        self.changes: list[str] = []
+        self.version = 0
+        self.silent = 0  # requests that it cannot answer, as one that restarts
+        self.lock = threading.Lock()
+
+    def add(self, item: dict, namespace: str = "lab") -> dict:
+        """Puts an object there, as somebody's kubectl does."""
+        folder = self.folder(item["kind"], namespace)
+        return self._stored(f"{folder}/{item['metadata']['name']}", item)
+
+    def namespace(self, name: str = "lab", **labels: str) -> dict:
+        meta = {"name": name, "labels": labels}
+        made = self._stored(f"/api/v1/namespaces/{name}", {"kind": "Namespace", "metadata": meta})
+        self.add({"kind": "ServiceAccount", "metadata": {"name": "default"}}, name)
+        return made
+
+    def folder(self, kind: str, namespace: str) -> str:
+        version, plural = self.KINDS[kind]
+        root = "/apis" if "/" in version else "/api"
+        return f"{root}/{version}/namespaces/{namespace}/{plural}"
+
+    def names(self) -> list[str]:
+        """What somebody made: kind/name."""
+        found = [
+            f"{item['kind'].lower()}/{item['metadata']['name']}" for item in self.objects.values()
+        ]
+        return sorted(
+            name for name in found if name not in ("namespace/lab", "serviceaccount/default")
+        )
+
+    def answer(self, handler: Handler) -> None:
+        path, _, query = handler.path.partition("?")
+        with self.lock:
+            if self.silent:
+                self.silent -= 1
+                handler.send({"message": "not yet", "code": 503}, 503)
+                return
+            code, body = self._answered(handler.command, path, query, handler.body)
+        handler.send(body, code)
+
+    def _answered(self, method: str, path: str, query: str, data: bytes) -> tuple[int, dict]:
+        body = json.loads(data) if data else {}
+        if path in ("/api", "/apis"):
+            return 200, self._discovery(path)
+        there = self.objects.get(path)
+        if method == "POST":
+            return self._made(path, body, is_dry="dryRun" in query)
+        if method == "GET" and path.rpartition("/")[2] in {p for _, p in self.KINDS.values()}:
+            items = [item for key, item in self.objects.items() if key.rpartition("/")[0] == path]
+            return 200, {"items": items}
+        if there is None:
+            return 404, {"reason": "NotFound", "message": f"no {path}", "code": 404}
+        if method == "DELETE":
+            self._deleted(path, there, body)
+        elif method == "PATCH":
+            return self._patched(path, there, body)
+        return 200, there
+
+    def _made(self, path: str, body: dict, *, is_dry: bool) -> tuple[int, dict]:
+        if is_dry:
+            return 201, body
+        key = f"{path}/{body['metadata']['name']}"
+        if key in self.objects:
+            return 409, {"reason": "AlreadyExists", "message": key, "code": 409}
+        if body["kind"] == "Namespace":
+            return 201, self.namespace(body["metadata"]["name"]) | self._stored(key, body)
+        self.changes.append(f"POST {key}")
+        return 201, self._stored(key, body)
+
+    def _stored(self, key: str, item: dict) -> dict:
+        self.version += 1
+        meta = {**item["metadata"], "uid": str(self.version), "resourceVersion": str(self.version)}
+        made = {**item, "metadata": meta}
+        if item["kind"] == "Pod":
+            made["status"] = self.READY
+        self.objects[key] = made
+        return made
+
+    def _deleted(self, path: str, there: dict, body: dict) -> None:
+        wanted = body.get("preconditions", {}).get("uid")
+        if wanted in (None, there["metadata"]["uid"]):
+            self.changes.append(f"DELETE {path}")
+            there["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+            self._sweep()
+
+    def _patched(self, path: str, there: dict, body: dict) -> tuple[int, dict]:
+        meta = there["metadata"]
+        new = dict(body["metadata"])
+        if new.pop("resourceVersion", meta["resourceVersion"]) != meta["resourceVersion"]:
+            return 409, {"reason": "Conflict", "message": path, "code": 409}
+        self.version += 1
+        meta["resourceVersion"] = str(self.version)
+        for name in ("labels", "annotations"):
+            both = {**meta.get(name, {}), **new.get(name, {})}
+            meta[name] = {key: value for key, value in both.items() if value is not None}
+        if "finalizers" in new:
+            meta["finalizers"] = new["finalizers"] or []
+            self._sweep()
+        return 200, there
+
+    def _sweep(self) -> None:
+        """What is to go and is held by nothing goes; a Namespace after all that is in it."""
+        for path in sorted(self.objects, key=len, reverse=True):
+            meta = self.objects[path]["metadata"]
+            space = self.objects.get(
+                f"/api/v1/namespaces/{path.split('/namespaces/')[1].split('/')[0]}"
+            )
+            if space and "deletionTimestamp" in space["metadata"]:
+                meta["deletionTimestamp"] = space["metadata"]["deletionTimestamp"]
+            inside = self.objects[path] is space and any(
+                key != path and f"/namespaces/{meta['name']}/" in key for key in self.objects
+            )
+            if "deletionTimestamp" in meta and not meta.get("finalizers") and not inside:
+                del self.objects[path]
+
+    def _discovery(self, path: str) -> dict:
+        items = []
+        for group in ("v1", "apps/v1"):
+            if ("/" in group) != (path == "/apis"):
+                continue
+            rows = [
+                {
+                    "resource": plural,
+                    "singularResource": kind.lower(),
+                    "responseKind": {"kind": kind},
+                    "scope": "Namespaced",
+                    "verbs": ["list", "delete"],
+                }
+                for kind, (version, plural) in self.KINDS.items()
+                if version == group
+            ]
+            versions = [{"version": "v1", "resources": rows}]
+            items.append({"metadata": {"name": group.rpartition("/")[0]}, "versions": versions})
+        return {"items": items}
+
+
+@pytest.fixture
+def store(answering, tmp_path, monkeypatch) -> Store:
+    """The session's API server, in memory, with the learner's namespace `lab`."""
+    made = Store()
+    level = "pod-security.kubernetes.io"
+    labels = {f"{level}/enforce": "baseline", f"{level}/audit": "restricted"}
+    labels |= {f"{level}/warn": "restricted", "app.kubernetes.io/managed-by": "labkit"}
+    made.namespace(**labels)
+    config = {
+        "clusters": [{"name": "x", "cluster": {"server": answering(made.answer)}}],
+        "users": [{"name": "x", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        "current-context": "x",
+    }
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps(config))
+    monkeypatch.setattr(session, "_current", session.Session("lab", "", file))
+    return made

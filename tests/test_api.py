@@ -9,7 +9,15 @@ import pytest
 import yaml
 
 from labkit.api import Api
-from labkit.errors import AlreadyExists, ApiSilent, LabError, NotFound, Refused, UnknownResource
+from labkit.errors import (
+    AlreadyExists,
+    ApiSilent,
+    Conflict,
+    LabError,
+    NotFound,
+    Refused,
+    UnknownResource,
+)
 
 
 @pytest.fixture
@@ -48,7 +56,7 @@ def event(kind: str, version: int) -> dict:
     [
         (404, "NotFound", NotFound),
         (409, "AlreadyExists", AlreadyExists),
-        (409, "Conflict", Refused),
+        (409, "Conflict", Conflict),
         (403, "Forbidden", Refused),
         (422, "Invalid", Refused),
         (401, "Unauthorized", Refused),

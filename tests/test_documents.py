@@ -16,7 +16,8 @@ from labkit.bringup import environment_yml, up
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/notebooks-in-ci.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS += ["docs/notebooks-in-ci.md", "docs/troubleshooting.md"]
 
 
 def shell_lines(text: str) -> list[str]:

@@ -5,14 +5,18 @@ import re
 import pytest
 
 from labkit import errors
-from labkit.errors import BuildFailed, LabError, OllamaSaid, PodFailed
+from labkit.errors import BuildFailed, CheckFailed, LabError, OllamaSaid, PodFailed
 
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type)]
 ERRORS = [value for value in CLASSES if issubclass(value, LabError)]
 
 
 # what some errors carry beside their three lines
-EXTRA = {BuildFailed: {"log": "build.log"}, PodFailed: {"reason": "OOMKilled"}}
+EXTRA = {
+    BuildFailed: {"log": "build.log"},
+    PodFailed: {"reason": "OOMKilled"},
+    CheckFailed: {"verdict": None},
+}
 
 
 def make(kind: type[LabError], *parts: str) -> LabError:

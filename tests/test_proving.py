@@ -18,6 +18,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME
 
+from labkit import process
 from labkit.bringup import paths
 from labkit.proving import executed, namespace, run
 from labkit.proving.kernel import Folded, Kernel
@@ -263,6 +264,6 @@ def test_what_an_earlier_run_left_does_not_pass_for_this_ones(tmp_path, monkeypa
 
 def test_the_run_that_is_going_on_is_not_taken_for_a_dead_one():
     host = namespace.run_id().partition(".")[0]
-    assert not namespace._is_dead(namespace.run_id())
-    assert namespace._is_dead(f"{host}.{os.getpid()}.1")
-    assert not namespace._is_dead(f"another-{host}.{os.getpid()}.1")
+    assert not process.is_dead(namespace.run_id())
+    assert process.is_dead(f"{host}.{os.getpid()}.1")
+    assert not process.is_dead(f"another-{host}.{os.getpid()}.1")

@@ -24,18 +24,23 @@ def commands(monkeypatch):
 
 QUICK = ["ruff check", "ruff format", "labkit.proving.lint notebooks", "pytest tests labkit"]
 UP, CLUSTER = "labkit up", "pytest tests/cluster"
-LIFE = "pytest tests/cluster/test_faults.py tests/cluster/test_life.py"
+LIFE = "pytest " + " ".join(
+    f"tests/cluster/test_{name}.py" for name in ("restart", "faults", "life")
+)
+STEPS = "pytest tests/cluster/test_steps.py tests/cluster/test_states.py"
 NOTEBOOKS, BROWSER = "labkit.proving.run notebooks", "pytest tests/browser"
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], [*QUICK, UP, CLUSTER, LIFE, NOTEBOOKS, BROWSER]),
+        ([], [*QUICK, UP, CLUSTER, LIFE, NOTEBOOKS, STEPS, BROWSER]),
         (["quick"], QUICK),
         (["cluster"], [UP, CLUSTER, LIFE]),
         (["notebooks"], [UP, NOTEBOOKS]),
         (["browser", "notebooks"], [UP, NOTEBOOKS, BROWSER]),
+        (["steps"], [UP, STEPS]),
+        (["long"], [UP, "tests/long.py"]),
         (["cluster", "quick"], [*QUICK, UP, CLUSTER, LIFE]),
     ],
 )

@@ -42,6 +42,13 @@ def test_what_the_kubelet_gives_up_on_is_trouble_of_that_name(reason):
     assert found.hint
 
 
+def test_a_kubelet_that_is_late_with_a_configmap_is_believed_later_than_one_that_finds_none():
+    late = "failed to sync configmap cache: timed out waiting for the condition"
+    for message, holds_s in ((late, 30.0), ('configmap "x" not found', 3.0)):
+        found = trouble(pod(containerStatuses=[waiting("CreateContainerConfigError", message)]))
+        assert found.holds_s == holds_s
+
+
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ContainerCreating", "PodInitializing"])
 def test_a_first_try_is_no_trouble(reason):
     assert trouble(pod(containerStatuses=[waiting(reason)])) is None

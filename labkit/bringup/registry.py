@@ -147,7 +147,12 @@ def _record(image: bom.Image, tag: str):
 def _holds(image: bom.Image, tag: str, local: str) -> bool:
     if paths.read_json(_record(image, tag)).get("id") != local:
         return False
-    return _status(f"/v2/{image.path}/manifests/{tag}") == 200
+    return asked_for(image, tag) == 200
+
+
+def asked_for(image: bom.Image, tag: str) -> int:
+    """The HTTP status of its answer to whether it has that image; 0 when it does not answer."""
+    return _status(f"/v2/{image.path}/manifests/{tag}")
 
 
 def _status(path: str) -> int:
@@ -183,5 +188,5 @@ def images_held() -> list[str]:
         f"{image.name}:{tag}"
         for image in bom.load().images
         for tag in image.tags
-        if _status(f"/v2/{image.path}/manifests/{tag}") == 200
+        if asked_for(image, tag) == 200
     ]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import secrets
 import shutil
-import socket
 from pathlib import Path
 
+from labkit import process
 from labkit.bringup import kube, paths
 from labkit.errors import CommandFailed, NotUp
 
@@ -69,7 +68,8 @@ def remove_leftovers() -> list[str]:
     dead = [
         item["metadata"]["name"]
         for item in found
-        if _is_dead(item["metadata"]["labels"][RUN]) and "deletionTimestamp" not in item["metadata"]
+        if process.is_dead(item["metadata"]["labels"][RUN])
+        and "deletionTimestamp" not in item["metadata"]
     ]
     remove(*dead)
     return dead
@@ -91,26 +91,7 @@ def describe(name: str) -> list[tuple[str, str]]:
 
 def run_id() -> str:
     """This pytest, or the one that started it: machine, process, and when that began."""
-    pid = int(os.environ.get("LAB_PROVING_PID") or os.getpid())
-    return f"{_host()}.{pid}.{_began(pid)}"
-
-
-def _is_dead(run: str) -> bool:
-    host, _, rest = run.partition(".")
-    pid, _, began = rest.partition(".")
-    return host == _host() and pid.isdecimal() and _began(int(pid)) != began
-
-
-def _host() -> str:
-    # a label takes 63 characters of these
-    return re.sub(r"[^a-z0-9-]", "-", socket.gethostname().lower())[:30].strip("-") or "here"
-
-
-def _began(pid: int) -> str:
-    """When a process began, in the kernel's ticks; "gone" when it has ended."""
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    return "gone"
+    return process.name(int(os.environ.get("LAB_PROVING_PID") or os.getpid()))
 
 
 def _said(*words: str) -> str:

@@ -4,6 +4,8 @@ import os
 import re
 import shlex
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -118,6 +120,45 @@ def twins(lab: Run, request) -> Iterator[Twins]:
             yield made
     finally:
         namespace.remove(*names)
+
+
+class Seat:
+    """A namespace, and a learner's terminal in it."""
+
+    def __init__(self, twins):
+        self.name, self.env = twins.ours, twins.environment(twins.ours)
+
+    def run(self, lines: str, *, code: int | None = 0, timeout_s: float = 90) -> str:
+        done = subprocess.run(
+            ["bash", "-e", "-c", lines],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert code is None or done.returncode == code, f"{lines}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def until(self, line: str, text: str, timeout_s: float = 60) -> None:
+        deadline = time.monotonic() + timeout_s
+        while text not in (said := self.run(line, code=None)):
+            assert time.monotonic() < deadline, f"{line}: {said}"
+            time.sleep(0.2)
+
+    def lab(self, *words: str) -> subprocess.Popen:
+        command = [sys.executable, "-P", "-m", "labkit", *words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, **pipes)
+
+
+@pytest.fixture(scope="module")
+def seat(twins):
+    made = Seat(twins)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in made.env.items():
+            patch.setenv(name, value)
+        yield made
 
 
 @pytest.fixture

@@ -1,57 +1,116 @@
-"""Each step's declared state: brought about in an empty namespace, its check passes."""
+"""A tour through all steps: each one's start fails its check, its end passes, a mistake fails."""
+
+import time
+from collections import Counter
 
 import pytest
 
-from labkit import checks, making, manifests, ollama, steps, targets, verbs, waiting, workloads
-from labkit import session as sessions
+from labkit import checks, session, states, steps
 from labkit.bringup import paths
+from labkit.errors import CheckFailed
 
 FOLDERS = sorted(folder.name for folder in paths.k8s("steps").iterdir())
-BARE = {"00-mine", "00-pod", "02-typo", "03-deployment"}  # as the lesson types them
+BARE = {  # as the lesson types them
+    "00-mine",
+    "00-pod",
+    "02-typo",
+    "03-deployment",
+    "07-parallel",
+}
+# those that take longest begin first
+NOTEBOOKS = [name for name, _ in Counter(step.notebook for step in steps.STEPS).most_common()]
+CHECK_S = 2.0
 
-# steps that leave the same state, together: it is brought about once
-STATES: dict[tuple, list[steps.Step]] = {}
-for step in steps.STEPS:
-    if step.state:
-        STATES.setdefault((step.state, step.replicas, step.pulled), []).append(step)
+_FORGET = "kubectl exec {} -- ollama rm $MODEL"
+_IMAGE = "kubectl set image deployment/ollama ollama=ollama/olama"
+_SELECTOR = "kubectl set selector service ollama app=olama"
+_POD = "$(kubectl get pods -l app=ollama -o name | head -1)"
+MISTAKES = {
+    "00-start/run": "kubectl delete pod ollama --now",
+    "00-start/pull": _FORGET.format("ollama"),
+    "00-start/your-turn": _FORGET.format("mine"),
+    "01-ollama/run": "ollama rm $MODEL",
+    "01-ollama/unload": "ollama run $MODEL hello",
+    "01-ollama/your-turn": "ollama stop $MODEL",
+    "02-pod/run": "kubectl set image pod/ollama ollama=ollama/olama",
+    "02-pod/answer": _FORGET.format("ollama"),
+    "02-pod/again": "kubectl exec ollama -- ollama pull --insecure $MODEL",
+    "02-pod/your-turn": "kubectl set image pod/typo typo=ollama/olama",
+    "03-service/deployment": _IMAGE,
+    "03-service/service": _SELECTOR,
+    "03-service/right-port": """kubectl patch service ollama \
+        -p '{"spec": {"ports": [{"port": 11434, "targetPort": 11343}]}}'""",
+    "03-service/pulled": _FORGET.format("deployment/ollama"),
+    "03-service/answers": _SELECTOR,
+    "04-scale/one": _FORGET.format("deployment/ollama"),
+    "04-scale/three": "kubectl scale deployment ollama --replicas 2",
+    "04-scale/houston": "kubectl delete pods -l app=ollama --now",
+    "04-scale/your-turn": _FORGET.format(_POD),
+    "04-scale/again": "kubectl scale deployment ollama --replicas 3",
+    "05-models-everywhere/model": """kubectl patch configmap model -p '{"data": {"MODEL": "x"}}'""",
+    "05-models-everywhere/baked": "kubectl set image deployment/ollama ollama=lab/ollama-backed",
+    "05-models-everywhere/by-hand": _FORGET.format("deployment/ollama"),
+    "05-models-everywhere/hook-race": "kubectl delete deployment ollama --cascade=foreground",
+    "05-models-everywhere/hook": _FORGET.format("deployment/ollama"),
+    "05-models-everywhere/init": _IMAGE,
+    "05-models-everywhere/sidecar": "kubectl scale deployment ollama --replicas 2",
+    "05-models-everywhere/store": "kubectl scale deployment ollama --replicas 2",
+    "05-models-everywhere/your-turn": _FORGET.format("deployment/ollama"),
+    "06-helm/installed": "kubectl set selector service ollama app=olama",
+    "06-helm/changed": "helm upgrade ollama ollama --repo $CHARTS --reuse-values",
+    "06-helm/your-turn": "kubectl scale deployment ollama --replicas 1",
+    "07-load/ready": _FORGET.format("deployment/ollama"),
+    "07-load/your-turn": "kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL=1",
+    "10-troubleshoot/hunt": _SELECTOR,
+}
 
 
-@pytest.fixture
-def empty(twins):
-    """The first namespace without anything, before and after."""
-    words = ["delete", "deployment,pod,service,job,pvc,configmap", "--all", "--now"]
-    twins.kubectl(twins.ours, *words)
-    yield
-    twins.kubectl(twins.ours, *words)
+def fails(step: str, timeout_s: float = 0.0) -> CheckFailed:
+    """The check's error; a mistake may take its time to show."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            verdict = checks.check(step, timeout_s=0)
+        except CheckFailed as error:
+            return error
+        assert time.monotonic() < deadline, f"the check passes: {verdict}"
 
 
-def bring_about(step: steps.Step) -> None:
-    here = sessions.current()
-    if "05-baked" in step.state:
-        making.bake()
-    for folder in step.state:
-        manifests.apply(f"k8s/steps/{folder}")
-    if step.replicas > 1:
-        workloads.scale("deployment/ollama", replicas=step.replicas)
-    if "05-hook-naive" not in step.state:  # which is not to become ready
-        for target in ("deployments", "pods"):
-            for name in verbs.get(target).column("NAME") if len(verbs.get(target)) else []:
-                whole = f"{target.removesuffix('s')}/{name}"
-                if target == "deployments":
-                    waiting.rollout(whole)
-                elif "-" not in name:  # a bare one: a Deployment's were waited for
-                    waiting.wait(whole)
-    for target in step.pulled:
-        for pod in targets.pods_of(here, targets.parsed(here, target)):
-            ollama.pull(at=f"pod/{pod['metadata']['name']}")
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_each_step_fails_at_its_start_passes_when_solved_and_fails_after_a_mistake(notebook, seat):
+    for step in steps.STEPS:
+        if step.notebook != notebook:
+            continue
+        states.goto(step.id)
+        error = fails(step.id)
+        assert step.ladder.question in error.hint
+        assert error.verdict.look
+        states.bring(session.current(), step.state, f"solve {step.id}")
+        verdict = checks.check(step.id, timeout_s=20)
+        assert verdict.passed
+        again = checks.check(step.id, timeout_s=0)
+        assert min(verdict.waited_s, again.waited_s) <= CHECK_S
+        seat.run(MISTAKES[step.id])
+        fails(step.id, timeout_s=30)
 
 
-@pytest.mark.usefixtures("empty")
-@pytest.mark.parametrize("same", STATES.values(), ids=lambda same: same[0].id)
-def test_the_state_that_a_step_declares_is_one_in_which_its_check_passes(same):
-    bring_about(same[0])
-    for step in same:
-        assert checks.check(step.id, timeout_s=60).step == step.id
+def test_every_step_has_a_mistake_and_there_are_enough_of_both_steps_and_starts():
+    assert list(MISTAKES) == [step.id for step in steps.STEPS]
+    assert len(steps.STEPS) >= 20
+    assert len({str(steps.before(step)) for step in steps.STEPS}) >= 12
+
+
+def test_all_steps_are_asked_once_in_fifteen_seconds(seat):
+    states.goto("04-scale/houston")
+    begun = time.monotonic()
+    found = checks.ask()
+    assert time.monotonic() - begun <= 15
+    assert [verdict.step for verdict in found] == [step.id for step in steps.STEPS]
+    assert {verdict.step for verdict in found if verdict.passed} >= {
+        "03-service/right-port",
+        "04-scale/three",
+    }
+    assert all(verdict.passed is not None for verdict in found)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -63,4 +122,4 @@ def test_every_manifest_but_the_bare_ones_is_fit_for_a_restricted_namespace(twin
 
 
 def test_every_folder_is_in_the_state_of_a_step():
-    assert {folder for step in steps.STEPS for folder in step.state} == set(FOLDERS)
+    assert {folder for step in steps.STEPS for folder in step.state.folders} == set(FOLDERS)

@@ -1,0 +1,76 @@
+"""What a step's state declares, as objects: folders of k8s/steps, and a release of the chart."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+
+import yaml
+
+import labkit
+from labkit import manifests
+from labkit.errors import CommandFailed, ToolMissing, Unsupported
+from labkit.session import Session
+from labkit.steps import State
+
+RELEASE = CHART = "ollama"
+CHART_S = 60
+
+
+def objects(session: Session, state: State) -> list[dict]:
+    """The objects of a state, as the API server would be given them.
+
+    Raises Unsupported where this cluster has no chart repository, CommandFailed.
+    """
+    items = [item for folder in state.folders for item in manifests.load(f"k8s/steps/{folder}")]
+    for item in items:
+        if item["kind"] == "ConfigMap" and "MODEL" in item.get("data", {}):
+            item["data"]["MODEL"] = labkit.model  # the lab may have been told another
+        if item["kind"] == "Deployment" and state.replicas != 1:
+            item["spec"]["replicas"] = state.replicas
+    return items + _released(session, state)
+
+
+def values(state: State) -> dict[str, object]:
+    """The values of the state's release, as `helm --set` names them."""
+    said = state.release or {}
+    return {"ollama.insecure": True, "ollama.models.pull": [labkit.model], **said}
+
+
+def repository() -> str:
+    """The address of the lab's chart repository. Raises Unsupported where there is none."""
+    if not os.environ.get("CHARTS"):
+        raise Unsupported(
+            "this cluster has no chart repository of the lab",
+            "CHARTS is not set",
+            "./lab up makes one in the lab's own cluster",
+        )
+    return os.environ["CHARTS"]
+
+
+def _released(session: Session, state: State) -> list[dict]:
+    """What `helm install` would make, with the marks that Helm puts on it."""
+    if state.release is None:
+        return []
+    from labkit import helm
+
+    words = ["helm", "template", RELEASE, CHART, "--repo", repository()]
+    words += ["--namespace", session.namespace, *helm.settings(values(state))]
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=CHART_S, check=False, env=os.environ
+        )
+    except FileNotFoundError:
+        raise ToolMissing("there is no helm", "not on PATH", "./lab up") from None
+    if done.returncode:
+        raise CommandFailed("the chart cannot be read", done.stderr, shlex.join(words))
+    items = [item for item in yaml.safe_load_all(done.stdout) if item]
+    for item in items:
+        meta = item["metadata"]
+        meta.pop("namespace", None)
+        meta.setdefault("labels", {})["app.kubernetes.io/managed-by"] = "Helm"
+        owner = {"release-name": RELEASE, "release-namespace": session.namespace}
+        noted = {f"meta.helm.sh/{key}": value for key, value in owner.items()}
+        meta.setdefault("annotations", {}).update(noted)
+    return items

@@ -1,0 +1,175 @@
+"""What a step's state has inside of its Pods and in the local Ollama: models, and answers given."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NamedTuple
+
+import labkit
+from labkit import clearing, contents, humane, making, ollama, pods, reach, targets
+from labkit.bringup import mirror, slow
+from labkit.display import Live
+from labkit.errors import OllamaSaid, Unreachable
+from labkit.session import Session
+from labkit.steps import State
+
+ASKED = "/api/generate"  # what a learner's questions ask; the checks' own ask another path
+QUESTION = "vi or emacs?"
+STARTS_S = 30.0
+TAGS_S = 10.0
+LOCAL = "the local Ollama"
+_KEPT_S = 30 * 60
+
+
+class Change(NamedTuple):
+    """One thing that is done, to what, and why."""
+
+    verb: str
+    target: str
+    why: str
+
+
+def left(session: Session, state: State) -> list[Change]:
+    """What is left to do inside the ready Pods: pull a model, ask; or to begin one anew."""
+    found = [pod for pod in _pods(session) if targets.ready(pod)]
+    full = {labkit.model.removesuffix(":latest"), *([slow.NAME] if state.slow else [])}
+    changes, asked = [], 0
+    lacking, having = [], []
+    for pod in found:
+        target = f"pod/{pod['metadata']['name']}"
+        try:
+            held = _held(session, target)
+        except Unreachable:
+            if _age_s(pod) < STARTS_S:  # a bare Pod is Ready before its Ollama listens
+                raise
+            changes.append(Change("delete", target, "no Ollama answers in it"))
+            continue
+        wants = full if state.brings or _is_of(session, state, pod) else set()
+        answered = _answered(session, pod)
+        asked += answered
+        if held - wants:
+            changes.append(Change("delete", target, f"it has {', '.join(sorted(held - wants))}"))
+        elif answered and not state.asked:
+            changes.append(Change("delete", target, f"it was asked {answered} times"))
+        elif wants and not state.brings:
+            (having if held == wants else lacking).append((len(held) == 0, target, wants - held))
+    short = (len(lacking) + len(having) if state.having is None else state.having) - len(having)
+    for _, target, models in sorted(lacking)[: max(short, 0)]:
+        changes += [Change("pull", target, model) for model in sorted(models)]
+    for _, target, _ in having[: max(-short, 0)]:
+        changes.append(Change("delete", target, "too many Pods have the model"))
+    if not changes and asked < state.asked:
+        changes.append(Change("ask", "service/ollama", f"{state.asked - asked} times"))
+    return changes or _local(state)
+
+
+def do(session: Session, state: State, changes: list[Change], timeout_s: float) -> None:
+    """Does these changes."""
+    pulls = [change for change in changes if change.verb == "pull"]
+    if any(change.why == slow.NAME for change in pulls):
+        making.slow_model()
+    _pull(session, pulls)
+    for verb, target, why in changes:
+        if verb == "ask":
+            _ask(session, int(why.split()[0]))
+        elif target == LOCAL and verb != "pull":
+            _tell_local(state)
+    gone = {target for verb, target, _ in changes if verb == "delete"} - {LOCAL}
+    if gone:
+        found = contents.listed(session, [session.api.resource("pods")])
+        clearing.clear(session, [one for one in found if str(one) in gone], timeout_s)
+
+
+def _pull(session: Session, changes: list[Change]) -> None:
+    """All at once: most of a pull of a small model is waiting."""
+
+    def one(change: Change) -> None:
+        insecure = {"insecure": True} if change.why.startswith(f"{mirror.HOST}/") else {}
+        is_local = change.target == LOCAL
+        with ollama.server() if is_local else reach.opened(session, change.target) as server:
+            body = {"model": change.why, **insecure}
+            for _ in server.lines("/api/pull", body, timeout_s=ollama.PULL_S):
+                pass
+
+    if changes:
+        begun = time.monotonic()
+        into = ", ".join(dict.fromkeys(change.target for change in changes))
+        models = ", ".join(dict.fromkeys(change.why for change in changes))
+        with Live("pull") as live, ThreadPoolExecutor(len(changes)) as pool:
+            live.show(f"pulling {models} into {into}")
+            list(pool.map(one, changes))
+            live.done(f"pulled {models} into {into}, {time.monotonic() - begun:.1f} s")
+
+
+def _tell_local(state: State) -> None:
+    with ollama.server() as server:
+        if state.local == "absent":
+            server.delete("/api/delete", {"model": labkit.model})
+            return
+        keep = {"kept": {"keep_alive": "1h"}, "unloaded": {"keep_alive": 0}}.get(state.local, {})
+        body = {"model": labkit.model, "prompt": "", "stream": False, **keep}
+        server.post("/api/generate", body)
+
+
+def _pods(session: Session) -> list[dict]:
+    path = session.api.resource("pods").path(session.namespace)
+    return session.api.request("GET", path)["items"]
+
+
+def _held(session: Session, target: str) -> set[str]:
+    with reach.opened(session, target) as server:
+        found = server.get("/api/tags", timeout_s=TAGS_S)["models"] or []
+    names = [model["name"] for model in found]
+    return {name.removesuffix(":latest") for name in names}
+
+
+def _age_s(pod: dict) -> float:
+    begun = humane.moment_of(pod["metadata"]["creationTimestamp"])
+    return (datetime.datetime.now(datetime.UTC) - begun).total_seconds()
+
+
+def _is_of(session: Session, state: State, pod: dict) -> bool:
+    """Does the state have a model pulled into this Pod?"""
+    name, labels = pod["metadata"]["name"], pod["metadata"].get("labels", {})
+    return any(
+        target == f"pod/{name}" or (target == "deployment/ollama" and labels.get("app") == "ollama")
+        for target in state.pulled
+    )
+
+
+def _answered(session: Session, pod: dict) -> int:
+    where = session.api.resource("pods").path(session.namespace, pod["metadata"]["name"])
+    container = {"container": pod["spec"]["containers"][0]["name"]}
+    return len(pods.statuses(session.api.text(f"{where}/log", query=container), ASKED))
+
+
+def _ask(session: Session, times: int) -> None:
+    """A connection for each question, so that the Service chooses a Pod for each."""
+    body = {"model": labkit.model, "prompt": QUESTION, "stream": False}
+    for _ in range(times):
+        with suppress(OllamaSaid), reach.opened(session, "service/ollama") as server:
+            server.post(ASKED, body)
+
+
+def _local(state: State) -> list[Change]:
+    if not state.local:
+        return []
+    with ollama.server() as server:
+        names = [m["name"] for m in server.get("/api/tags")["models"] or []]
+        running = server.get("/api/ps")["models"] or []
+    held = any(ollama.same(name, labkit.model) for name in names)
+    loaded = next((m for m in running if ollama.same(m["name"], labkit.model)), None)
+    if state.local == "absent":
+        return [Change("delete", LOCAL, f"it has {labkit.model}")] if held else []
+    if not held:
+        return [Change("pull", LOCAL, labkit.model)]
+    if state.local == "unloaded":
+        return [Change("unload", LOCAL, f"{labkit.model} is in its memory")] if loaded else []
+    now = datetime.datetime.now(datetime.UTC)
+    left_s = (humane.moment_of(loaded["expires_at"]) - now).total_seconds() if loaded else 0
+    if left_s <= 0 or (left_s > _KEPT_S) != (state.local == "kept"):
+        return [Change("load", LOCAL, f"{labkit.model} is {state.local}")]
+    return []

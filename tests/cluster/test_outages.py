@@ -1,0 +1,80 @@
+"""Mistakes that are the lab's own parts not running: the image registry, a node. It runs alone."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from labkit import declared, gathered, mistakes, planting, session, targets
+from labkit.bringup import cluster, engine, kube, registry
+from labkit.proving import namespace
+
+SOON_S = 40
+DOWN_S = 90  # the control plane waits 50 s for a node's word
+
+
+@pytest.fixture
+def here(lab) -> Iterator[session.Session]:
+    """A namespace of its own; its nodes and the registry run before and after."""
+    name = namespace.make(Path("outage"))
+    try:
+        yield session.Session(name, "", session._kubeconfig(kube.Lab().kubeconfig, name))
+    finally:
+        namespace.remove(name)
+
+
+def kubectl(here: session.Session, *words: str, **options) -> str:
+    return kube.Lab().kubectl("--namespace", here.namespace, *words, **options)
+
+
+def until(met: Callable[[], bool], limit_s: float, what: str) -> None:
+    deadline = time.monotonic() + limit_s
+    while not met():
+        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
+        time.sleep(0.5)
+
+
+def diagnoses(here: session.Session, limit_s: float) -> tuple[str, str]:
+    """The first diagnosis that there is, and what it saw."""
+    found: list[mistakes.Mistake] = []
+
+    def looked() -> bool:
+        found.extend(filter(None, [mistakes.likely(here)]))
+        return bool(found)
+
+    until(looked, limit_s, "a diagnosis")
+    return found[0].id, found[0].saw
+
+
+def answers(here: session.Session) -> bool:
+    """Is every Pod of the namespace ready, and is nothing wrong?"""
+    pods = gathered.gather(here).pods
+    return bool(pods) and all(map(targets.ready, pods)) and mistakes.likely(here) is None
+
+
+def test_an_image_registry_that_is_down_is_not_taken_for_a_misspelt_image(here):
+    engine.docker("stop", "--time", "2", registry.NAME)
+    try:
+        kubectl(here, "run", "ollama", "--image=ollama/ollama")
+        id_, saw = diagnoses(here, SOON_S)
+        assert (id_, "ollama/ollama" in saw) == ("registry-down", True)
+    finally:
+        engine.docker("start", registry.NAME)
+        until(registry.running, SOON_S, "the registry answers")
+    assert mistakes.likely(here) is None  # the kubelet tries again, later and later
+
+
+def test_a_node_that_is_down_is_named_and_nothing_that_follows_from_it(here):
+    worker = next(name for name in cluster.nodes() if "control-plane" not in name)
+    items = {"apiVersion": "v1", "kind": "List", "items": declared.objects(here, planting.WELL)}
+    kubectl(here, "apply", "--filename=-", stdin=json.dumps(items))
+    until(lambda: answers(here), SOON_S, "an Ollama with its model")
+    engine.docker("exec", worker, "systemctl", "kill", "--signal=STOP", "kubelet")
+    try:
+        assert diagnoses(here, DOWN_S)[0] == "node-down"
+    finally:
+        engine.docker("exec", worker, "systemctl", "kill", "--signal=CONT", "kubelet")
+        until(lambda: not cluster.unready(), DOWN_S, "nodes and system Pods are ready")
+    until(lambda: answers(here), SOON_S, "an Ollama with its model, again")

@@ -1,0 +1,106 @@
+"""labkit/filling.py: which Pods lack a model, have too much, or were asked."""
+
+import pytest
+
+import labkit
+from labkit import filling, session
+from labkit.bringup import slow
+from labkit.errors import Unreachable
+from labkit.filling import Change
+from labkit.steps import State
+
+MODEL = labkit.model
+POD = State(pulled=("pod/a",))
+MANY = State(pulled=("deployment/ollama",))
+
+
+@pytest.fixture
+def pods(store, monkeypatch):
+    """`pods(a={...})`: ready Pods, their models, and how often each was asked."""
+    asked: dict[str, int] = {}
+    held: dict[str, set[str]] = {}
+
+    def make(**given: tuple[set[str], int]) -> None:
+        for name, (models, times) in given.items():
+            meta = {"name": name, "labels": {"app": "ollama"}}
+            store.add({"kind": "Pod", "metadata": meta})
+            held[f"pod/{name}"], asked[name] = models, times
+
+    monkeypatch.setattr(filling, "_held", lambda here, target: held[target])
+    monkeypatch.setattr(filling, "_answered", lambda here, pod: asked[pod["metadata"]["name"]])
+    return make
+
+
+def left(state: State) -> list[tuple[str, str]]:
+    return [(change.verb, change.target) for change in filling.left(session.current(), state)]
+
+
+def test_a_pod_lacks_the_model_until_it_is_pulled(pods):
+    pods(a=(set(), 0))
+    assert filling.left(session.current(), POD) == [Change("pull", "pod/a", MODEL)]
+    pods(a=({MODEL}, 0))
+    assert left(POD) == []
+
+
+def test_a_pod_that_is_to_be_empty_and_is_not_begins_anew(pods):
+    pods(a=({MODEL}, 0), b=(set(), 0))
+    assert left(State()) == [("delete", "pod/a")]
+    assert left(POD) == []
+
+
+def test_another_model_is_a_reason_to_begin_anew(pods):
+    pods(a=({MODEL, "x"}, 0))
+    assert left(POD) == [("delete", "pod/a")]
+    pods(a=({MODEL, slow.NAME}, 0))
+    assert left(POD._replace(slow=True)) == []
+
+
+def test_of_several_so_many_have_it(pods):
+    pods(a=(set(), 0), b=(set(), 0), c=({MODEL}, 0))
+    assert left(MANY._replace(having=2)) == [("pull", "pod/a")]
+    assert left(MANY._replace(having=1)) == []
+    assert left(MANY) == [("pull", "pod/a"), ("pull", "pod/b")]
+    pods(a=({MODEL}, 0))
+    assert left(MANY._replace(having=1)) == [("delete", "pod/a")]
+
+
+def test_pods_that_bring_it_themselves_are_left_to_it(pods):
+    pods(a=(set(), 0))
+    assert left(State(brings=True)) == []
+
+
+def test_a_pod_that_was_asked_begins_anew_where_nobody_asks_yet(pods):
+    pods(a=({MODEL}, 3))
+    assert left(POD) == [("delete", "pod/a")]
+
+
+def test_what_is_still_to_be_asked_is_asked(pods):
+    pods(a=({MODEL}, 12), b=({MODEL}, 3))
+    asks = MANY._replace(asked=30)
+    assert filling.left(session.current(), asks) == [Change("ask", "service/ollama", "15 times")]
+    pods(a=({MODEL}, 27))
+    assert left(asks) == []
+
+
+@pytest.mark.parametrize(("year", "left_to_do"), [("2020", [("delete", "pod/a")]), ("2999", None)])
+def test_a_pod_in_which_nobody_answers_begins_anew_if_it_is_not_new(
+    pods, store, monkeypatch, year, left_to_do
+):
+    def silent(here, target):
+        raise Unreachable("pod/a does not answer", "connection refused", "lab.logs")
+
+    pods(a=(set(), 0))
+    meta = store.objects["/api/v1/namespaces/lab/pods/a"]["metadata"]
+    meta["creationTimestamp"] = f"{year}-01-01T00:00:00Z"
+    monkeypatch.setattr(filling, "_held", silent)
+    if left_to_do is None:
+        with pytest.raises(Unreachable):
+            left(POD)
+    else:
+        assert left(POD) == left_to_do
+
+
+def test_a_pod_that_is_not_ready_is_not_asked(pods, store):
+    pods(a=(set(), 0))
+    store.objects["/api/v1/namespaces/lab/pods/a"]["status"] = {}
+    assert left(POD) == []
