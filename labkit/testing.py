@@ -6,7 +6,7 @@
 | `build` | 42 min | `./lab up`, from empty caches; before the first tier that needs the lab |
 | `cluster` | 8 min | the deck's commands, and labkit's verbs, on the running lab |
 | `notebooks` | 20 min | every notebook in a namespace of its own, by nbval |
-| `steps` | 8 min | a tour through all steps; goto and reset from what learners bring about |
+| `steps` | 8 min | a tour through all steps; goto and reset from anything; the classic mistakes |
 | `browser` | 3 min | JupyterLab in a real browser |
 
 `long` is run by hand and is no part of all tiers: goto from any step to any other, and random walks
@@ -53,15 +53,17 @@ _QUICK = (
 )
 _UP = [*_PYTHON, "labkit", "up", "--yes"]
 # those that stop, kill and replace the lab: with nothing beside them
-_LIFE = [f"tests/cluster/test_{name}.py" for name in ("restart", "faults", "life")]
+_LIFE = [f"tests/cluster/test_{name}.py" for name in ("faults", "life")]
 _STEPS = [f"tests/cluster/test_{name}.py" for name in ("steps", "states")]
+# each with nothing beside it: six mistakes at a time, and those that stop a part of the lab
+_MISTAKES = [f"tests/cluster/test_{name}.py" for name in ("mistakes", "outages", "restart")]
 _SLOWEST = "--durations=8"
 _ON_LAB = {
     "cluster": [
         # two files at a time: most of a test is waiting for the cluster
         [
             *[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=2", "--dist=loadfile"],
-            *[f"--ignore={file}" for file in (*_LIFE, *_STEPS)],
+            *[f"--ignore={file}" for file in (*_LIFE, *_STEPS, *_MISTAKES)],
             "tests/cluster",
         ],
         [*_PYTHON, "pytest", _SLOWEST, *_LIFE],
@@ -72,7 +74,8 @@ _ON_LAB = {
         [
             *[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=3"],
             *["--dist=load", "--maxschedchunk=1", *_STEPS],
-        ]
+        ],
+        [*_PYTHON, "pytest", _SLOWEST, *_MISTAKES],
     ],
     "browser": [[*_PYTHON, "pytest", "tests/browser"]],
     "long": [[sys.executable, "-u", "-P", "tests/long.py"]],

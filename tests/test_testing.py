@@ -24,22 +24,26 @@ def commands(monkeypatch):
 
 QUICK = ["ruff check", "ruff format", "labkit.proving.lint notebooks", "pytest tests labkit"]
 UP, CLUSTER = "labkit up", "pytest tests/cluster"
-LIFE = "pytest " + " ".join(
-    f"tests/cluster/test_{name}.py" for name in ("restart", "faults", "life")
-)
-STEPS = "pytest tests/cluster/test_steps.py tests/cluster/test_states.py"
+
+
+def files(*names: str) -> str:
+    return " ".join(["pytest", *(f"tests/cluster/test_{name}.py" for name in names)])
+
+
+LIFE = files("faults", "life")
+STEPS = [files("steps", "states"), files("mistakes", "outages", "restart")]
 NOTEBOOKS, BROWSER = "labkit.proving.run notebooks", "pytest tests/browser"
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], [*QUICK, UP, CLUSTER, LIFE, NOTEBOOKS, STEPS, BROWSER]),
+        ([], [*QUICK, UP, CLUSTER, LIFE, NOTEBOOKS, *STEPS, BROWSER]),
         (["quick"], QUICK),
         (["cluster"], [UP, CLUSTER, LIFE]),
         (["notebooks"], [UP, NOTEBOOKS]),
         (["browser", "notebooks"], [UP, NOTEBOOKS, BROWSER]),
-        (["steps"], [UP, STEPS]),
+        (["steps"], [UP, *STEPS]),
         (["long"], [UP, "tests/long.py"]),
         (["cluster", "quick"], [*QUICK, UP, CLUSTER, LIFE]),
     ],
