@@ -21,6 +21,8 @@ True
 | `lab.hint` | the next hint for a step: a question, where to look, the command |
 | `lab.goto`, `lab.reset` | your namespace as a step finds it, or empty; from anything |
 | `lab.model` | full name of the lab's model, as `ollama pull` wants it; `$MODEL` when that is set |
+| `lab.status`, `check_all`, `timetable`, `troubles` | for those who teach: four tables |
+| `lab.step_buttons` | check, goto and reset by buttons |
 | `lab.LabError` | every error of the lab; shows what happened, what was seen, what to try |
 
 `import labkit` is quick and contacts nothing: each name is loaded when it is first used.
@@ -39,6 +41,7 @@ _HOMES = {
     "bake": "making",
     "chat": "ollama",
     "check": "checks",
+    "check_all": "instructing",
     "choice": "display",
     "connect": "reach",
     "create_deployment": "workloads",
@@ -71,8 +74,12 @@ _HOMES = {
     "slow_model": "making",
     "solved": "checks",
     "start": "session",
+    "status": "instructing",
+    "step_buttons": "instructing",
     "stop": "ollama",
     "timeline": "timelines",
+    "timetable": "instructing",
+    "troubles": "instructing",
     "wait": "waiting",
 }
 

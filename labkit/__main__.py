@@ -51,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--no-jupyter", dest="jupyter", action="store_false", help=text)
     up.add_argument("--yes", action="store_true", help="do not ask before installing an engine")
     command("notebook", "start JupyterLab if it does not run, and print its URL", output=True)
-    command("status", "is the lab up? every part and what was seen", output=True)
+    text = "is the lab up, and ready for a workshop? every part and what was seen"
+    command("status", text, output=True)
     command("env", 'the exports for a terminal: eval "$(./lab env)"', output=True)
     text = "every tool and image: version, source, present or not, stand-in or not"
     command("images", text, context=False, output=True)
@@ -197,14 +198,16 @@ def _status(options: argparse.Namespace) -> int:
 
     found = status.parts(options.context)
     code = status.exit_code(found)
+    line = status.readiness(found, options.context)
     if options.output == "json":
         rows = [{"name": p.name, "works": p.works, "saw": p.saw} for p in found]
-        print(json.dumps({"up": {0: True, 1: False}.get(code), "parts": rows}, indent=1))
+        told = {"up": {0: True, 1: False}.get(code), "readiness": line, "parts": rows}
+        print(json.dumps(told, indent=1))
         return code
     signs = {True: "ok", False: "no", None: "??"}
     for part in found:
         print(f"{signs[part.works]:3} {part.name:17} {part.saw}")
-    print({0: "The lab is up.", 1: "The lab is not up: ./lab up"}.get(code, "Could not tell."))
+    print(line)
     return code
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from types import SimpleNamespace
 from typing import Any
@@ -20,12 +20,25 @@ from labkit.errors import CommandFailed, LabError
 from labkit.lines import TextLine, printable, write
 from labkit.table import FRAME, Table
 
-__all__ = ["Chart", "Live", "Shown", "Table", "choice", "echo", "in_notebook", "on_failed_command"]
+__all__ = [
+    "Chart",
+    "Live",
+    "Panel",
+    "Shown",
+    "Table",
+    "choice",
+    "echo",
+    "in_notebook",
+    "on_failed_command",
+    "panel",
+]
 
 REPAINTS_PER_S = 4  # JupyterLab keeps up with more, test runners lose messages
 
 _GREEN, _RED, _ORANGE = "#009E73", "#D55E00", "#E69F00"
 _COLOURS = {"✓": _GREEN, "✗": _RED, "■": _ORANGE}
+
+_in_panel = False  # a button's work: its place shows lines, and no display that is rewritten
 
 
 def in_notebook() -> bool:
@@ -243,6 +256,114 @@ def choice(label: str, options: Sequence[Any], value: Any) -> Choice:
     return made
 
 
+class Panel(Shown):
+    """A list to choose from, and buttons that do something with the one that is chosen.
+
+    >>> fruit = panel("fruit", ["apple", "pear"], {"eat": print}, '{}("{}")'.format)
+    eat("apple")
+    >>> fruit.value = "pear"
+    >>> fruit.press("eat")
+    pear
+    """
+
+    def __init__(
+        self,
+        label: str,
+        options: Sequence[str],
+        actions: dict[str, Callable[[str], object]],
+        call: Callable[[str, str], str],
+    ) -> None:
+        self._actions, self._call = actions, call
+        self._chosen = Choice(label, options, options[0], SimpleNamespace(value=options[0]))
+        self._widget: Any = None
+
+    @property
+    def value(self) -> str:
+        """The one that is chosen."""
+        return self._chosen.value
+
+    @value.setter
+    def value(self, value: str) -> None:
+        self._chosen.value = value
+
+    def press(self, action: str) -> object:
+        """Does what that button does; what it gives and raises."""
+        return self._actions[action](self.value)
+
+    def _repr_mimebundle_(self, **_: object) -> dict:
+        shown = self._widget._repr_mimebundle_() if self._widget else {}
+        return {**shown, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return "\n".join(self._call(action, self.value) for action in self._actions)
+
+    def _build(self) -> None:
+        """The widgets. A click waits until the cells that run have ended: so does the kernel."""
+        import ipywidgets
+
+        options, style = self._chosen.options, {"description_width": "initial"}
+        named = {"description": self._chosen.label, "layout": {"width": "max-content"}}
+        chosen = ipywidgets.Dropdown(options=options, value=self.value, style=style, **named)
+        self._chosen._control = chosen
+        buttons = {
+            action: ipywidgets.Button(description=action, tooltip=self._call(action, "…"))
+            for action in self._actions
+        }
+        output = ipywidgets.Output()
+        controls = [chosen, *buttons.values()]
+
+        def clicked(button: Any) -> None:
+            for control in controls:
+                control.disabled = True
+            try:
+                output.clear_output()
+                with output:
+                    self._tell(button.description)
+            finally:
+                for control in controls:
+                    control.disabled = False
+
+        for button in buttons.values():
+            button.on_click(clicked)
+        row = {"flex_flow": "row wrap"}
+        self._widget = ipywidgets.VBox([ipywidgets.HBox(controls, layout=row), output])
+
+    def _tell(self, action: str) -> None:
+        """The same as `press`, with the call above it, and an error as its three lines."""
+        global _in_panel
+        _in_panel = True
+        try:
+            write(f">>> {self._call(action, self.value)}\n")
+            self.press(action)
+        except LabError as error:
+            write(f"{error}\n")
+        except KeyboardInterrupt:  # told already, and there is no cell that it could end
+            return
+        finally:
+            _in_panel = False
+
+
+def panel(
+    label: str,
+    options: Sequence[str],
+    actions: dict[str, Callable[[str], object]],
+    call: Callable[[str, str], str],
+) -> Panel:
+    """A list and buttons in a notebook; elsewhere the plain calls that they stand for.
+
+        panel("step", ["a", "b"], {"check": lab.check}, 'lab.{}("{}")'.format)
+
+    `call` gives the text of a button's call, from its name and the chosen value.
+    """
+    made = Panel(label, options, actions, call)
+    if in_notebook():
+        made._build()
+        _display(made._repr_mimebundle_())
+    else:
+        print(made)
+    return made
+
+
 def on_failed_command() -> None:
     """Lets a failed `!command` fail its cell, in three lines; without IPython, nothing."""
     shell = _shell()
@@ -277,9 +398,9 @@ def _cell() -> int | None:
 
 
 def _surface() -> _Notebook | TextLine:
-    if in_notebook():
+    if in_notebook() and not _in_panel:
         return _Notebook()
-    return TextLine(terminal=sys.stdout.isatty())
+    return TextLine(terminal=sys.stdout.isatty() and not _in_panel)
 
 
 def _display(bundle: dict[str, Any], **options: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from html import escape
 
@@ -28,6 +30,8 @@ class Table:
     (['Running', 'Pending'], 2, ['ollama', 'client'])
     >>> Table(["NAME"], [])
     No resources found
+
+    A caption stands above. `.csv()` is for spreadsheets, `.items` for programs.
     """
 
     def __init__(
@@ -53,6 +57,17 @@ class Table:
             raise LabError(f"the table has no column {name}", seen, "one of these names")
         return [row[names.index(name.casefold())] for row in self.rows]
 
+    def csv(self) -> str:
+        """The names and the rows as comma-separated values, for a spreadsheet.
+
+        >>> print(Table(["NAME", "SAW"], [["ollama", 'said "no", twice']]).csv(), end="")
+        NAME,SAW
+        ollama,"said ""no"", twice"
+        """
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
+        return text.getvalue()
+
     def __iter__(self) -> Iterator[list[str]]:
         return iter(self.rows)
 
@@ -67,12 +82,13 @@ class Table:
             return self._empty
         lines = [self.columns, *self.rows]
         widths = [max(map(width, cells)) for cells in zip(*lines, strict=True)]
-        return "\n".join(
+        aligned = [
             "   ".join(
                 cell + " " * (wide - width(cell)) for cell, wide in zip(line, widths, strict=True)
             ).rstrip()
             for line in lines
-        )
+        ]
+        return "\n".join([self.caption, *aligned] if self.caption else aligned)
 
     def _repr_html_(self) -> str:
         if not self.rows:

@@ -35,6 +35,7 @@ def test_series_differ_by_dash_and_marker_and_not_by_colour_alone():
 def test_the_numbers_stand_beside_the_image_as_a_table():
     chart = Chart("Load", "time (s)", "tokens/s", LOAD)
     assert repr(chart).splitlines() == [
+        "Load",
         "time (s)   1 replica (tokens/s)   2 replicas (tokens/s)",
         "0          5                      6",
         "1          9                      –",

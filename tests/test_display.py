@@ -284,3 +284,57 @@ def test_a_result_may_be_a_frozen_dataclass():
         text: str
 
     assert Result("x") == Result("x") and "x" in repr(Result("x"))
+
+
+PANEL = """
+import ipywidgets
+def work(name):
+    state["disabled"] = [w.disabled for w in widgets]
+    with display.Live("work") as live:
+        live.show("begun"); live.done(f"worked on {name}")
+def fail(name): raise LabError("it broke", "nothing", "again")
+def stop(name): raise KeyboardInterrupt
+state = {}
+actions = {"work": work, "fail": fail, "stop": stop}
+panel = display.panel("step", ["a", "b"], actions, 'lab.{}("{}")'.format)
+row, output = panel._widget.children
+widgets = row.children
+"""
+
+
+def test_kernel_a_panel_is_named_controls_with_the_plain_calls_as_text(kernel):
+    status, outputs = kernel(PANEL)
+    assert status == "ok", outputs
+    (shown,) = [o["data"] for o in outputs if o["type"] == "display_data"]
+    assert shown["text/plain"].splitlines()[0] == 'lab.work("a")'
+    assert "application/vnd.jupyter.widget-view+json" in shown
+    _, outputs = kernel("print([w.description for w in widgets], widgets[1].tooltip)")
+    assert outputs[-1]["text"] == "['step', 'work', 'fail', 'stop'] lab.work(\"…\")\n"
+
+
+def test_kernel_a_click_does_the_work_in_plain_lines_with_the_buttons_off(kernel):
+    kernel(PANEL)
+    status, outputs = kernel("panel.value = 'b'; widgets[1].click()")
+    assert status == "ok", outputs
+    texts = [o["text"] for o in outputs if o["type"] == "stream"]
+    assert "".join(texts) == '>>> lab.work("b")\nbegun\n✓ worked on b\n'
+    _, outputs = kernel("print(state, [w.disabled for w in widgets])")
+    assert outputs[-1]["text"] == f"{{'disabled': {[True] * 4}}} {[False] * 4}\n"
+
+
+@pytest.mark.parametrize(
+    ("button", "shown"),
+    [
+        (2, '>>> lab.fail("a")\nLabError: it broke\nsaw: nothing\ntry: again\n'),
+        (3, '>>> lab.stop("a")\n'),
+    ],
+)
+def test_kernel_a_click_that_fails_shows_three_lines_and_the_buttons_work_again(
+    kernel, button, shown
+):
+    kernel(PANEL)
+    status, outputs = kernel(f"widgets[{button}].click()")
+    assert status == "ok", outputs
+    assert "".join(o["text"] for o in outputs if o["type"] == "stream") == shown
+    _, outputs = kernel("print([w.disabled for w in widgets], display._in_panel)")
+    assert outputs[-1]["text"] == f"{[False] * 4} False\n"

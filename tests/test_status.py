@@ -94,3 +94,64 @@ def test_purge_without_a_terminal_and_without_yes_removes_nothing(capsys, monkey
 def test_purge_and_context_together_are_refused(capsys):
     assert cli.main(["down", "--purge", "--context", "theirs"]) == 2
     assert capsys.readouterr().err.startswith("Unsupported:")
+
+
+def test_ready_is_said_in_one_line_when_every_part_works():
+    found = [Part("tools", True, "6 here"), Part("namespace", True, "lab")]
+    assert status.readiness(found) == "Ready for the workshop."
+
+
+def test_what_is_missing_is_named_and_what_only_follows_from_it_is_not():
+    found = [
+        Part("images", False, "missing: registry\n:2.8.2"),
+        Part("local Ollama", None, "nobody knows"),
+        Part("model mirror", False, "nothing to ask"),
+    ]
+    told = "images (missing: registry :2.8.2)"
+    assert status.readiness(found) == f"Not ready for the workshop: {told}; try ./lab up"
+    assert status.readiness(found, "a b").endswith("; try ./lab up --context 'a b'")
+
+
+def test_what_could_not_be_told_has_words_of_its_own():
+    found = [Part("container engine", None, "no right to ask"), Part("tools", True, "6 here")]
+    told = "Could not tell whether it is ready for the workshop: container engine (no right to ask)"
+    assert status.readiness(found) == told
+
+
+@pytest.mark.parametrize(
+    ("meta", "works", "saw"),
+    [
+        ({}, False, "there is no lab"),
+        ({"labels": {}}, False, "lab lacks the label app.kubernetes.io/managed-by=labkit"),
+        ({"deletionTimestamp": "now"}, False, "lab is being removed"),
+        ({"name": "lab"}, True, "lab"),
+    ],
+)
+def test_the_learners_namespace_is_there_labelled_and_stays(monkeypatch, meta, works, saw):
+    label, value = kube.LABEL
+    item = {"metadata": {"labels": {label: value}, **meta}} if meta else {}
+    monkeypatch.setattr(kube.Lab, "get", lambda lab, *words: item)
+    assert status._namespace(kube.Lab()) == (works, saw)
+
+
+def test_status_ends_in_the_line_and_json_has_it_too(monkeypatch, capsys):
+    for works, code, line in (
+        (True, 0, "Ready for the workshop."),
+        (False, 1, "Not ready for the workshop: tools (2 here); try ./lab up"),
+        (None, 2, "Could not tell whether it is ready for the workshop: tools (2 here)"),
+    ):
+        found = [Part("tools", works, "2 here")]
+        monkeypatch.setattr(status, "parts", lambda context, found=found: found)
+        assert cli.main(["status"]) == code
+        assert capsys.readouterr().out.splitlines()[-1] == line
+        assert cli.main(["status", "-o", "json"]) == code
+        told = json.loads(capsys.readouterr().out)
+        assert (told["up"], told["readiness"]) == (works, line)
+
+
+def test_nothing_is_ready_where_there_is_no_lab(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["status"]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("Not ready for the workshop: container engine (")
+    assert "nothing to ask" not in last

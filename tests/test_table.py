@@ -34,3 +34,9 @@ def test_an_unknown_column_names_those_that_are_there():
     with pytest.raises(LabError) as caught:
         Table(["NAME", "AGE"], []).column("IP")
     assert caught.value.saw == "columns: NAME, AGE"
+
+
+def test_the_caption_stands_above_the_text_and_not_in_the_csv():
+    table = Table(["NAME"], [["x, y"]], caption="One row")
+    assert repr(table).splitlines() == ["One row", "NAME", "x, y"]
+    assert table.csv() == 'NAME\n"x, y"\n'

@@ -21,6 +21,8 @@ from labkit.bringup import (
 from labkit.bringup.route import PACKAGES
 from labkit.errors import LabError, NotUp
 
+_NOTHING = "nothing to ask"  # of a part that another one has to be there for
+
 
 @dataclass(frozen=True)
 class Part:
@@ -45,9 +47,13 @@ def _cluster_parts(context: str) -> list[Part]:
     found = [] if context else _machine_parts()
     lab = kube.Lab(context)
     if not lab.kubeconfig.exists() or (found and not all(part.works for part in found)):
-        unknown = exit_code(found) == 2
-        return [*found, Part("model mirror", None if unknown else False, "nothing to ask")]
-    return [*found, _asked("model mirror", lambda: _mirror(lab))]
+        works = None if exit_code(found) == 2 else False
+        return [*found, *(Part(name, works, _NOTHING) for name in ("model mirror", "namespace"))]
+    return [
+        *found,
+        _asked("model mirror", lambda: _mirror(lab)),
+        _asked("namespace", lambda: _namespace(lab)),
+    ]
 
 
 def _machine_parts() -> list[Part]:
@@ -123,6 +129,40 @@ def _mirror(lab: kube.Lab) -> tuple[bool, str]:
     path, tag = model.parts(full.removeprefix(f"{mirror.HOST}/"))
     held = tag in mirror.tags(lab, path)
     return held, full if held else f"it lacks {full}"
+
+
+def _namespace(lab: kube.Lab) -> tuple[bool, str]:
+    """The learner's: there, the lab's, and not on its way out."""
+    name = os.environ.get("LAB_NAMESPACE") or kube.LEARNER
+    found = lab.get("namespace", name)
+    if not found:
+        return False, f"there is no {name}"
+    label, value = kube.LABEL
+    if found["metadata"].get("labels", {}).get(label) != value:
+        return False, f"{name} lacks the label {label}={value}"
+    if "deletionTimestamp" in found["metadata"]:
+        return False, f"{name} is being removed"
+    return True, name
+
+
+def readiness(found: list[Part], context: str = "") -> str:
+    """Could a workshop without internet begin now? One line, which names what is missing.
+
+    >>> readiness([Part("tools", True, "6 here"), Part("cluster", False, "no node is Ready")])
+    'Not ready for the workshop: cluster (no node is Ready); try ./lab up'
+    >>> readiness([Part("tools", True, "6 here")])
+    'Ready for the workshop.'
+    """
+    code = exit_code(found)
+    if code == 0:
+        return "Ready for the workshop."
+    wrong = [part for part in found if part.works is (False if code == 1 else None)]
+    named = [part for part in wrong if part.saw != _NOTHING] or wrong
+    said = ", ".join(f"{part.name} ({' '.join(part.saw.split())})" for part in named)
+    if code == 1:
+        wanted = f" --context {shlex.quote(context)}" if context else ""
+        return f"Not ready for the workshop: {said}; try ./lab up{wanted}"
+    return f"Could not tell whether it is ready for the workshop: {said}"
 
 
 def exit_code(found: list[Part]) -> int:
