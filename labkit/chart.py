@@ -31,6 +31,7 @@ class Chart:
     """Lines over a common x: an image whose words say the same, and the numbers as a table.
 
     >>> Chart("Load", "users", "tokens/s", {"1 replica": [(1, 9.5), (2, 11)], "2": [(2, 21)]})
+    Load
     users   1 replica (tokens/s)   2 (tokens/s)
     1       9.5                    –
     2       11                     21

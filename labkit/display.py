@@ -38,7 +38,7 @@ REPAINTS_PER_S = 4  # JupyterLab keeps up with more, test runners lose messages
 _GREEN, _RED, _ORANGE = "#009E73", "#D55E00", "#E69F00"
 _COLOURS = {"✓": _GREEN, "✗": _RED, "■": _ORANGE}
 
-_in_panel = False  # a button's work: its place shows lines, and no display that is rewritten
+_panel = threading.local()  # `works`: a button's place shows lines, no display that is rewritten
 
 
 def in_notebook() -> bool:
@@ -298,7 +298,7 @@ class Panel(Shown):
         return "\n".join(self._call(action, self.value) for action in self._actions)
 
     def _build(self) -> None:
-        """The widgets. A click waits until the cells that run have ended: so does the kernel."""
+        """The widgets. A click is answered after the cells that run, or beside them in a thread."""
         import ipywidgets
 
         options, style = self._chosen.options, {"description_width": "initial"}
@@ -309,19 +309,20 @@ class Panel(Shown):
             action: ipywidgets.Button(description=action, tooltip=self._call(action, "…"))
             for action in self._actions
         }
-        output = ipywidgets.Output()
+        output, alone = ipywidgets.Output(), threading.Lock()
         controls = [chosen, *buttons.values()]
 
         def clicked(button: Any) -> None:
-            for control in controls:
-                control.disabled = True
-            try:
-                output.clear_output()
-                with output:
-                    self._tell(button.description)
-            finally:
+            with alone:
                 for control in controls:
-                    control.disabled = False
+                    control.disabled = True
+                try:
+                    output.clear_output()
+                    with output:
+                        self._tell(button.description)
+                finally:
+                    for control in controls:
+                        control.disabled = False
 
         for button in buttons.values():
             button.on_click(clicked)
@@ -330,8 +331,7 @@ class Panel(Shown):
 
     def _tell(self, action: str) -> None:
         """The same as `press`, with the call above it, and an error as its three lines."""
-        global _in_panel
-        _in_panel = True
+        _panel.works = True
         try:
             write(f">>> {self._call(action, self.value)}\n")
             self.press(action)
@@ -340,7 +340,7 @@ class Panel(Shown):
         except KeyboardInterrupt:  # told already, and there is no cell that it could end
             return
         finally:
-            _in_panel = False
+            _panel.works = False
 
 
 def panel(
@@ -398,9 +398,9 @@ def _cell() -> int | None:
 
 
 def _surface() -> _Notebook | TextLine:
-    if in_notebook() and not _in_panel:
+    if in_notebook() and not getattr(_panel, "works", False):
         return _Notebook()
-    return TextLine(terminal=sys.stdout.isatty() and not _in_panel)
+    return TextLine(terminal=sys.stdout.isatty())
 
 
 def _display(bundle: dict[str, Any], **options: Any) -> Any:

@@ -97,8 +97,8 @@ def step_buttons() -> Panel:
         buttons = lab.step_buttons()
 
     They act in your namespace, and say which call they are: `lab.check(STEP)`, `lab.goto(STEP)`,
-    `lab.reset()`. A click is answered when no cell runs. Code chooses by `buttons.value = STEP`
-    and clicks by `buttons.press("goto")`. Raises NotStarted.
+    `lab.reset()`. Click when no cell runs, for both would change the same. Code chooses by
+    `buttons.value = STEP` and clicks by `buttons.press("goto")`. Raises NotStarted.
     """
     session.current()
     actions = {"check": checks.check, "goto": states.goto, "reset": lambda _: states.reset()}

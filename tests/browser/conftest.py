@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from labkit.bringup import engine, paths
+from labkit.bringup import engine, kube, paths
 from labkit.proving import executed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,10 @@ FLAGS = (
 KERNEL_IDLE = """() => {
   const session = window.jupyterapp?.shell.currentWidget?.sessionContext?.session;
   return session?.kernel?.status === "idle";
+}"""
+RUN_ALL = """() => {
+  window.labDone = false;
+  window.jupyterapp.commands.execute("notebook:run-all-cells").then(() => window.labDone = true);
 }"""
 OUTPUTS = """() => {
   const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
@@ -70,15 +74,16 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def kubectl() -> Callable[..., str]:
-    """Runs kubectl in the learner's namespace; what it printed."""
+    """Runs kubectl in the learner's namespace, or in $LAB_NAMESPACE; what it printed."""
 
     def run(*words: str) -> str:
         command = [ROOT / "lab", "env", "-o", "json"]
         values = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
         env = {**os.environ, "KUBECONFIG": values["KUBECONFIG"]}
-        program = Path(values["PATH"]) / "kubectl"
+        space = f"--namespace={os.environ.get('LAB_NAMESPACE', kube.LEARNER)}"
+        command = [Path(values["PATH"]) / "kubectl", space, *words]
         done = subprocess.run(
-            [program, *words], env=env, capture_output=True, text=True, timeout=90, check=True
+            command, env=env, capture_output=True, text=True, timeout=90, check=True
         )
         return done.stdout
 
@@ -90,10 +95,9 @@ def jupyter(tmp_path_factory, kubectl) -> Iterator[Jupyter]:
     """`./lab notebook`, started for the tests and ended after them."""
     folder = tmp_path_factory.mktemp("jupyter")
     state = folder / "state" / "labkit"
-    state.mkdir(parents=True)
-    for name in ("kubeconfig", "kubeconfig.model.json", "ollama.json"):
-        if paths.state(name).exists():
-            shutil.copy(paths.state(name), state)
+    # all that is known of the lab; not the learner's server, nor who works on the lab now
+    others = shutil.ignore_patterns("jupyter*", "namespaces", "lock")
+    shutil.copytree(paths.state(), state, ignore=others)
     settings = state / "jupyter" / "config" / "jupyter_lab_config.json"
     settings.parent.mkdir(parents=True)
     # for these tests only: lets a script in the page ask JupyterLab what it holds
@@ -125,27 +129,38 @@ def requests() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def page(chromium: str, jupyter: Jupyter, requests: list[str]) -> Iterator[Page]:
-    """JupyterLab as the printed URL opens it, its kernel idle."""
+def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-        page.set_default_timeout(60_000)
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(jupyter.url, wait_until="domcontentloaded")
-        page.wait_for_function("() => window.jupyterapp?.started")
-        page.wait_for_function(KERNEL_IDLE)
-        yield page
+        yield browser
         browser.close()
+
+
+def opened(browser: Browser, url: str, requests: list[str]) -> Page:
+    """JupyterLab at that URL in a window of its own, its kernel idle."""
+    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    page.set_default_timeout(60_000)
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(url, wait_until="domcontentloaded")
+    page.wait_for_function("() => window.jupyterapp?.started")
+    page.wait_for_function(KERNEL_IDLE)
+    return page
+
+
+@pytest.fixture(scope="session")
+def page(browser: Browser, jupyter: Jupyter, requests: list[str]) -> Page:
+    """JupyterLab as the printed URL opens it."""
+    return opened(browser, jupyter.url, requests)
+
+
+def kept(page: Page, name: str) -> None:
+    """A picture of the page among the artefacts."""
+    folder = executed.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png")
 
 
 @pytest.fixture
 def screenshot(page: Page) -> Callable[[str], None]:
     """Keeps a picture of the page among the artefacts."""
-
-    def take(name: str) -> None:
-        folder = executed.folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=folder / f"{name}.png")
-
-    return take
+    return lambda name: kept(page, name)

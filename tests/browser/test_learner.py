@@ -7,12 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OUTPUTS
+from tests.browser.conftest import OUTPUTS, RUN_ALL
 
-RUN_ALL = """() => {
-  window.labDone = false;
-  window.jupyterapp.commands.execute("notebook:run-all-cells").then(() => window.labDone = true);
-}"""
 # text, its colour, and what is painted behind it
 COLOURS = """() => {
   const found = [];
@@ -156,15 +152,9 @@ _IDLE_AFTER = """(index) => {
 def test_the_table_of_contents_lists_the_sections(page):
     page.evaluate("() => { window.jupyterapp.commands.execute('toc:show-panel') }")
     contents = page.locator(".jp-TableOfContents-content")
-    headings = (
-        "Run Ollama",
-        "Pull a model",
-        "Ask",
-        "Your turn: a Pod mine that answers",
-        "Tidy up",
-    )
-    for heading in headings:
-        expect(contents.get_by_text(heading, exact=True)).to_be_visible()
+    turn = "Your turn: a Pod mine that answers"
+    for heading in ("Run Ollama", "Pull a model", "Ask", turn, "Tidy up"):
+        expect(contents.get_by_role("treeitem", name=heading, exact=True)).to_be_visible()
 
 
 def test_a_terminal_in_jupyterlab_acts_in_the_learners_namespace(page, jupyter, screenshot):
