@@ -19,7 +19,8 @@ LIMIT_S = 420.0
 def labs() -> list[str]:
     """The contexts of the labs that this machine knows; "" is its own."""
     known = paths.state("contexts")
-    found = sorted(known.iterdir()) if known.is_dir() else []
+    files = sorted(known.iterdir()) if known.is_dir() else []
+    found = [file for file in files if not file.name.endswith(".json")]  # beside its kubeconfig
     own = [""] if kube.Lab().kubeconfig.exists() else []
     return own + [urllib.parse.unquote(file.name) for file in found]
 
@@ -45,7 +46,7 @@ def _reset(context: str, step: str) -> dict:
         code, said = 2, f"not done after {LIMIT_S:g} s"
     saw = f"{len(json.loads(said)['changes'])} changes" if code == 0 else _error(said)
     result = {0: "done", 1: "failed"}.get(code, "could not tell")
-    seconds = time.monotonic() - begun
+    seconds = round(time.monotonic() - begun, 1)
     return {"context": context, "code": code, "result": result, "seconds": seconds, "saw": saw}
 
 

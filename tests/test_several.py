@@ -11,6 +11,7 @@ def test_the_labs_of_this_machine_are_its_own_and_each_context_that_was_taken_ov
     assert several.labs() == []
     for lab in (kube.Lab("a/b"), kube.Lab("c")):
         paths.write_text(lab.kubeconfig, "x")
+    paths.write_text(paths.state("contexts", "c.model.json"), "{}")  # its chosen model
     assert several.labs() == ["a/b", "c"]
     paths.write_text(kube.Lab().kubeconfig, "x")
     assert several.labs() == ["", "a/b", "c"]
