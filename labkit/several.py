@@ -39,7 +39,12 @@ def _reset(context: str, step: str) -> dict:
     begun = time.monotonic()
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, timeout=LIMIT_S, check=False, stdin=None
+            words,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         code, said = done.returncode, done.stdout if done.returncode == 0 else done.stderr
     except subprocess.TimeoutExpired:
