@@ -49,7 +49,8 @@ def _reset(context: str, step: str) -> dict:
         code, said = done.returncode, done.stdout if done.returncode == 0 else done.stderr
     except subprocess.TimeoutExpired:
         code, said = 2, f"not done after {LIMIT_S:g} s"
-    saw = f"{len(json.loads(said)['changes'])} changes" if code == 0 else _error(said)
+    count = len(json.loads(said)["changes"]) if code == 0 else 0
+    saw = f"{count} change{'s' * (count != 1)}" if code == 0 else _error(said)
     result = {0: "done", 1: "failed"}.get(code, "could not tell")
     seconds = round(time.monotonic() - begun, 1)
     return {"context": context, "code": code, "result": result, "seconds": seconds, "saw": saw}

@@ -57,7 +57,8 @@ class Reached(Shown):
     def __str__(self) -> str:
         notebook = self.step.partition("/")[0] or "00-start"
         place = f"at the start of {self.step}" if self.step else "empty, as on the first day"
-        how = f"{len(self.changes)} changes" if self.changes else "nothing was to change"
+        count = len(self.changes)
+        how = f"{count} change{'s' * (count != 1)}" if count else "nothing was to change"
         return f"{place} ({how}, {self.seconds:.1f} s); go on in {notebook} at: {self.heading}"
 
     __repr__ = __str__
@@ -280,6 +281,7 @@ def _unlike(here: Session, state: State, item: dict, there: dict) -> str:
 def _settle(here: Session, items: list[dict], deadline: float) -> None:
     """Waits until what runs is ready. Raises PodFailed, TimedOut."""
     since: dict[tuple[str, str], float] = {}
+    begun, shown = time.monotonic(), False
     with Live("wait") as live:
         while True:
             now, late, seen_now = time.monotonic(), [], {}
@@ -307,6 +309,8 @@ def _settle(here: Session, items: list[dict], deadline: float) -> None:
                             reason=seen.trouble.reason,
                         )
             if not late:
+                if shown:
+                    live.done(f"ready after {now - begun:.1f} s")
                 return
             if now > deadline:
                 raise TimedOut(
@@ -315,5 +319,6 @@ def _settle(here: Session, items: list[dict], deadline: float) -> None:
                     "once more: it goes on from here",
                 )
             since = seen_now
+            shown = True
             live.show(f"waiting: {'; '.join(late)}")
             time.sleep(PAUSE_S)
