@@ -211,7 +211,7 @@ def some_answered_some_refused(session: Session) -> Seen:
     found = pods.answers(session, "deployment/ollama", "/api/generate")
     answered = [name for name, statuses in found.items() if statuses and max(statuses) < "400"]
     refused = [name for name, statuses in found.items() if statuses and min(statuses) >= "400"]
-    counted = {name: len(statuses) for name, statuses in found.items()}
+    counted = ", ".join(f"{name} {len(statuses)} times" for name, statuses in found.items())
     saw = f"{len(answered)} Pods answered all they were asked, {len(refused)} refused all"
     if answered and refused:
         return Seen(True, saw)
@@ -221,9 +221,13 @@ def some_answered_some_refused(session: Session) -> Seen:
 def every_pod_answers(session: Session) -> Seen:
     """Each Pod of Deployment `ollama` has the lab's model and answers with it."""
     has, lacks = _who_has(session)
-    if lacks or not has:
-        saw = f"{len(lacks)} of {len(has) + len(lacks)} Pods lack {labkit.model}: {lacks}"
-        return Seen(False, saw, f'lab.pull(at="pod/{(lacks or ["…"])[0]}")')
+    if not (has or lacks):
+        return Seen(
+            False, "no Pod of deployment/ollama is ready", 'lab.rollout("deployment/ollama")'
+        )
+    if lacks:
+        saw = f"{len(lacks)} of {len(has) + len(lacks)} Pods lack {labkit.model}"
+        return Seen(False, f"{saw}: {', '.join(lacks)}", f'lab.pull(at="pod/{lacks[0]}")')
     for name in has:
         answer = _answers(f"pod/{name}")
         if not answer.passed:
