@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 from labkit.bringup import bom, kube, paths, shell, tools
 from labkit.errors import CommandFailed
 
-PATH = "/charts"
+PORT, PATH = 5001, "/charts"
 LIMIT = 900_000  # what a ConfigMap takes, with room for its own names
 
 
@@ -26,6 +27,19 @@ def source() -> Path:
             "LAB_CHART names no chart", f"no {folder / 'Chart.yaml'}", "a folder with Chart.yaml"
         )
     return folder
+
+
+def moved(node: str) -> None:
+    """The repository is at this node's address now, for $CHARTS and where `helm repo add` put it.
+
+    Helm refuses to add a name again that stands for another address, and a new cluster has one.
+    """
+    url = f"http://{node}:{PORT}{PATH}"
+    paths.write_json(paths.state("charts.json"), {"url": url})
+    added = paths.state("helm", "config", "repositories.yaml")
+    if added.exists():
+        text = re.sub(rf"http://[\d.]+:{PORT}{PATH}(?=\s)", url, added.read_text())
+        paths.write_text(added, text)
 
 
 def manifest() -> str:

@@ -55,7 +55,7 @@ def ensure(lab: kube.Lab) -> str:
     patch = json.dumps({"spec": {"externalIPs": [node]}})
     words = ("patch", "service", "models", *mirror.NAMESPACE, "--type", "merge", "--patch", patch)
     lab.kubectl(*words)
-    paths.write_json(paths.state("charts.json"), {"url": f"http://{node}:5001{charts.PATH}"})
+    charts.moved(node)
     image = bom.load().image("ollama/ollama").reference
     inputs = bom.digest_of(engine.inspect("image", image)[image]["Id"], node, str(port()))
     if not _fits(inputs):
