@@ -19,6 +19,7 @@ WAIT_S = 10.0
 PASSES = 2  # one after the other: something that only flickers is not done
 PAUSE_S = 0.25
 AT_ONCE = 4
+_SIGNS = {True: "done", False: "not yet", None: "could not tell"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,14 +108,19 @@ def ask(step: str = "") -> list[Verdict]:
         return [verdict for found in pool.map(of, groups) for verdict in found]
 
 
+def table(found: list[Verdict], caption: str = "") -> Table:
+    """A line for each verdict; `.items` has all that is known of each."""
+    rows = [[one.step, _SIGNS[one.passed], one.saw] for one in found]
+    items = [one.plain() for one in found]
+    return Table(["STEP", "VERDICT", "SAW"], rows, caption=caption, items=items)
+
+
 def report(found: list[Verdict]) -> str:
     """The verdicts as text: all that is known of one, a line each of several."""
-    signs = {True: "done", False: "not yet", None: "could not tell"}
     if len(found) > 1:
-        rows = [[one.step, signs[one.passed], one.saw] for one in found]
-        return repr(Table(["STEP", "VERDICT", "SAW"], rows))
+        return repr(table(found))
     (one,) = found
-    lines = [f"{one.step}: {signs[one.passed]}", f"saw: {one.saw}"]
+    lines = [f"{one.step}: {_SIGNS[one.passed]}", f"saw: {one.saw}"]
     # the answer itself is for -o json, and for lab.hint
     more = {"cause": one.cause, "try": one.question or one.fix, "look": one.look}
     return "\n".join(lines + [f"{name}: {text}" for name, text in more.items() if text])

@@ -16,7 +16,6 @@ from labkit.errors import LabError
 from labkit.table import Table
 
 _WORKS = {True: "ok", False: "no", None: "could not tell"}
-_DONE = {True: "done", False: "not yet", None: "could not tell"}
 _MINUTES = re.compile(r"^\| time \| (\d+) minutes\b", re.MULTILINE)
 
 
@@ -46,11 +45,9 @@ def check_all() -> Table:
     here = session.current()
     echo("./lab check")
     found = checks.ask("")
-    rows = [[one.step, _DONE[one.passed], one.saw] for one in found]
     done = sum(bool(one.passed) for one in found)
     caption = f"namespace {here.namespace}: {done} of {len(found)} steps are done now"
-    items = [one.plain() for one in found]
-    return Table(["STEP", "VERDICT", "SAW"], rows, caption=caption, items=items)
+    return checks.table(found, caption)
 
 
 def timetable(begin: str = "0:00") -> Table:
