@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
 
 import yaml
 
 import labkit
 from labkit import manifests
-from labkit.errors import CommandFailed, ToolMissing, Unsupported
+from labkit.errors import Unsupported
 from labkit.session import Session
 from labkit.steps import State
 
@@ -21,7 +19,7 @@ CHART_S = 60
 def objects(session: Session, state: State) -> list[dict]:
     """The objects of a state, as the API server would be given them.
 
-    Raises Unsupported where this cluster has no chart repository, CommandFailed.
+    Raises Unsupported where this cluster has no chart repository, and what helm said.
     """
     items = [item for folder in state.folders for item in manifests.load(f"k8s/steps/{folder}")]
     for item in items:
@@ -55,17 +53,10 @@ def _released(session: Session, state: State) -> list[dict]:
         return []
     from labkit import helm
 
-    words = ["helm", "template", RELEASE, CHART, "--repo", repository()]
+    words = ["template", RELEASE, CHART, "--repo", repository()]
     words += ["--namespace", session.namespace, *helm.settings(values(state))]
-    try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, timeout=CHART_S, check=False, env=os.environ
-        )
-    except FileNotFoundError:
-        raise ToolMissing("there is no helm", "not on PATH", "./lab up") from None
-    if done.returncode:
-        raise CommandFailed("the chart cannot be read", done.stderr, shlex.join(words))
-    items = [item for item in yaml.safe_load_all(done.stdout) if item]
+    printed = helm.said(words, f"helm template {RELEASE}", CHART_S)
+    items = [item for item in yaml.safe_load_all(printed) if item]
     for item in items:
         meta = item["metadata"]
         meta.pop("namespace", None)

@@ -74,31 +74,38 @@ def _value(value: object) -> str:
 
 
 def ran(words: list[str], title: str, timeout_s: float) -> str:
+    """What helm printed; the line and how it ended are shown."""
     echo(shlex.join(["helm", *words]))
     with Live(title) as live:
         live.show(f"{title} …")
-        try:
-            done = subprocess.run(
-                ["helm", *words],
-                env=os.environ,  # which lab.start() has pointed at the lab
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise ToolMissing("there is no helm", "not on PATH", "./lab up") from None
-        except subprocess.TimeoutExpired:
-            raise TimedOut(
-                f"{title} had not ended after {timeout_s:g} s",
-                "helm said nothing",
-                'lab.get("pods"), lab.events()',
-            ) from None
-        if done.returncode:
-            raise _said_no(title, done.stderr.strip())
-        live.append(done.stdout)
+        printed = said(words, title, timeout_s)
+        live.append(printed)
         live.done(f"{title} is done")
+    return printed
+
+
+def said(words: list[str], title: str, timeout_s: float) -> str:
+    """The same, without a word about it. Raises CommandFailed, NotFound, TimedOut, ToolMissing."""
+    try:
+        done = subprocess.run(
+            ["helm", *words],
+            env=os.environ,  # which lab.start() has pointed at the lab
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ToolMissing("there is no helm", "not on PATH", "./lab up") from None
+    except subprocess.TimeoutExpired:
+        raise TimedOut(
+            f"{title} had not ended after {timeout_s:g} s",
+            "helm said nothing",
+            'lab.get("pods"), lab.events()',
+        ) from None
+    if done.returncode:
+        raise _said_no(title, done.stderr.strip())
     return done.stdout
 
 
