@@ -146,10 +146,12 @@ class Seat:
             assert time.monotonic() < deadline, f"{line}: {said}"
             time.sleep(0.2)
 
-    def lab(self, *words: str) -> subprocess.Popen:
+    def lab(self, *words: str, terminal: int = subprocess.DEVNULL) -> subprocess.Popen:
+        """`./lab WORDS`; where there is a `terminal`, a person sits at it."""
         command = [sys.executable, "-P", "-m", "labkit", *words]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, **pipes)
+        stdout = subprocess.PIPE if terminal == subprocess.DEVNULL else terminal
+        pipes = {"stdout": stdout, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, env=self.env, stdin=terminal, **pipes)
 
 
 @pytest.fixture(scope="module")

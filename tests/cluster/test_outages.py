@@ -1,15 +1,15 @@
 """Mistakes that are the lab's own parts not running: the image registry, a node. It runs alone."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from labkit import declared, gathered, mistakes, planting, session, targets
+from labkit import clearing, gathered, mistakes, planting, session, states, targets
 from labkit.bringup import cluster, engine, kube, registry
 from labkit.proving import namespace
+from labkit.steps import State
 
 SOON_S = 40
 DOWN_S = 90  # the control plane waits 50 s for a node's word
@@ -68,13 +68,16 @@ def test_an_image_registry_that_is_down_is_not_taken_for_a_misspelt_image(here):
 
 def test_a_node_that_is_down_is_named_and_nothing_that_follows_from_it(here):
     worker = next(name for name in cluster.nodes() if "control-plane" not in name)
-    items = {"apiVersion": "v1", "kind": "List", "items": declared.objects(here, planting.WELL)}
-    kubectl(here, "apply", "--filename=-", stdin=json.dumps(items))
-    until(lambda: answers(here), SOON_S, "an Ollama with its model")
+    states.bring(here, planting.WELL, "an Ollama with its model")
+    assert answers(here)
     engine.docker("exec", worker, "systemctl", "kill", "--signal=STOP", "kubelet")
     try:
         assert diagnoses(here, DOWN_S)[0] == "node-down"
+        # nobody there to say that its Pod has ended
+        states.bring(here, State(), "reset", timeout_s=2 * clearing.FORCE_AFTER_S)
+        assert not gathered.gather(here).pods
     finally:
         engine.docker("exec", worker, "systemctl", "kill", "--signal=CONT", "kubelet")
         until(lambda: not cluster.unready(), DOWN_S, "nodes and system Pods are ready")
-    until(lambda: answers(here), SOON_S, "an Ollama with its model, again")
+    states.bring(here, planting.WELL, "an Ollama with its model, again")
+    assert answers(here)

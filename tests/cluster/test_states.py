@@ -1,6 +1,10 @@
 """goto and reset from what learners bring about, each made with bare kubectl and helm."""
 
+import contextlib
 import json
+import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -252,6 +256,27 @@ def test_an_interrupted_goto_says_how_to_go_on_and_leaves_no_mark(seat):
     assert process.returncode == 130, said
     assert "./lab goto goes on from here" in said
     assert "at-work" not in seat.run(f"kubectl get namespace {seat.name} -o yaml")
+
+
+@pytest.mark.usefixtures("empty")
+@pytest.mark.parametrize(("typed", "code"), [(b"\n", 1), (b"y\n", 0)])
+def test_a_person_at_a_terminal_sees_the_changes_and_is_asked(seat, typed, code):
+    seat.run("kubectl create configmap mine")
+    ours, theirs = pty.openpty()
+    process = seat.lab("reset", terminal=theirs)
+    os.close(theirs)
+    said = ""
+    with contextlib.suppress(OSError):  # how a terminal ends that nobody has open any more
+        while select.select([ours], [], [], 60)[0] and (text := os.read(ours, 4096).decode()):
+            said += text
+            if said.endswith("[y/N] "):
+                os.write(ours, typed)
+    os.close(ours)
+    assert process.wait(timeout=60) == code, said
+    shown = said.index("configmap/mine")
+    assert shown < said.index(f"Change namespace {seat.name} so? [y/N] ")
+    there = "configmap/mine" in seat.run("kubectl get configmaps -o name")
+    assert there == (code == 1)
 
 
 @pytest.mark.usefixtures("empty")
