@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,7 +109,8 @@ def _answer(session: Session, path: str, asked: dict) -> dict:
         hint = "mend the query; one that works: lab.metrics('up')"
         raise Refused("Prometheus refuses the query", error.saw, hint) from None
     except ApiSilent as error:
-        if "service" not in error.saw:  # then it is the API server itself that is silent
+        # its words for what is behind the proxy path; else it is itself that is silent
+        if not re.search(r"\bservice\b", error.saw):
             raise
         raise Unreachable("Prometheus does not answer", error.saw, "./lab up") from None
 

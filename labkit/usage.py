@@ -102,8 +102,7 @@ def _pods(items: list[dict], *, containers: bool) -> Table:
 
 def _nodes(session: Session) -> Table:
     items = _asked(session, "/nodes")
-    path = session.api.resource("nodes").path("")
-    nodes = session.api.request("GET", path)["items"]
+    nodes = session.api.request("GET", "/api/v1/nodes")["items"]
     room = {node["metadata"]["name"]: node["status"]["allocatable"] for node in nodes}
     rows = []
     for item in sorted(items, key=lambda item: item["metadata"]["name"]):
