@@ -15,6 +15,7 @@ from labkit.bringup import (
     images,
     jupyter,
     kube,
+    monitoring,
     node,
     ollama,
     paths,
@@ -30,6 +31,7 @@ def down(reporter: Reporter, context: str = "") -> None:
         lab = kube.take_over(context)
         with reporter.task(f"namespaces in {context}") as task:
             names = kube.remove_namespaces(lab)
+            monitoring.remove(lab)
             task.note(f"removed {', '.join(names)}" if names else "there were none of the lab's")
         lab.kubeconfig.unlink(missing_ok=True)
         _stop_jupyter(reporter, context)

@@ -17,6 +17,7 @@ from labkit.errors import (
 )
 
 LEARNER, SYSTEM = "lab", "lab-system"
+IN_SYSTEM = ("--namespace", SYSTEM)
 LABEL = ("app.kubernetes.io/managed-by", "labkit")
 
 

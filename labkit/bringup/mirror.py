@@ -6,16 +6,12 @@ import json
 import re
 import time
 
-from labkit.bringup import bom, charts, kube, paths
+from labkit.bringup import bom, charts, kube, paths, rollout
 from labkit.bringup.progress import Task
-from labkit.errors import CommandFailed, TimedOut
+from labkit.errors import CommandFailed
 
 HOST_NAME = "models.lab-system"
 HOST = f"{HOST_NAME}:5001"
-READY_S = 180
-NAMESPACE = ("--namespace", kube.SYSTEM)
-
-
 MANIFESTS = ("namespaces.yaml", "models.yaml", "ollama.yaml")
 APPLIED = "labkit/applied"  # written last: a half-applied state is applied again
 
@@ -31,8 +27,8 @@ def ensure(lab: kube.Lab, task: Task) -> None:
     for text in texts:
         lab.kubectl("apply", "--filename", "-", stdin=text)
     if current.get(APPLIED, inputs) != inputs:  # HAProxy reads its configuration at its start
-        lab.kubectl("rollout", "restart", "deployment/models", *NAMESPACE)
-    wait(lab, task)
+        lab.kubectl("rollout", "restart", "deployment/models", *kube.IN_SYSTEM)
+    rollout.wait(lab, task, "models", "ollama")
     if current.get(APPLIED) != inputs:
         lab.kubectl("annotate", "--overwrite", "namespace", kube.SYSTEM, f"{APPLIED}={inputs}")
 
@@ -41,23 +37,6 @@ def manifest(name: str) -> str:
     """A file of k8s/cluster, with the version of Ollama that was asked for."""
     text = paths.k8s("cluster", name).read_text()
     return re.sub(r"(image: ollama/ollama):\S+", rf"\1:{bom.load().ollama}", text)
-
-
-def wait(lab: kube.Lab, task: Task) -> None:
-    """Both Deployments available. Raises TimedOut with what the Pods say."""
-    task.note("waiting for Deployments models and ollama")
-    names = ("deployment/models", "deployment/ollama")
-    limit = f"--timeout={READY_S}s"
-    try:
-        for name in names:  # rollout status, unlike wait, also waits for a changed Pod
-            words = ("rollout", "status", name, limit)
-            lab.kubectl(*words, *NAMESPACE, timeout_s=READY_S + 20)
-    except CommandFailed:
-        raise TimedOut(
-            f"{' and '.join(names)} in {kube.SYSTEM} not ready after {READY_S} s",
-            _saw(lab),
-            "./lab logs cluster, then ./lab up again",
-        ) from None
 
 
 def tags(lab: kube.Lab, model: str, patience_s: float = 0) -> list[str]:
@@ -76,15 +55,3 @@ def tags(lab: kube.Lab, model: str, patience_s: float = 0) -> list[str]:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.5)
-
-
-def _saw(lab: kube.Lab) -> str:
-    said = []
-    for pod in lab.get("pods", *NAMESPACE).get("items", []):
-        for status in pod["status"].get("containerStatuses", []):
-            waiting = status["state"].get("waiting") or status["state"].get("terminated") or {}
-            if waiting:
-                said.append(f"{pod['metadata']['name']}: {waiting.get('reason')}")
-        if not pod["status"].get("containerStatuses"):
-            said.append(f"{pod['metadata']['name']}: {pod['status'].get('phase')}")
-    return ", ".join(said) or "no Pods"
