@@ -86,6 +86,16 @@ class Histogram:
                 return min(max(middle, self.minimum), self.maximum) / self.per_unit
         return 0.0
 
+    def counts(self, edges: list[float]) -> list[int]:
+        """How many values lie at or below each edge and above the one before it."""
+        self.fold()
+        found = [0] * len(edges)
+        for index, count in self.buckets.items():
+            value = min(max(lower_edge(index), self.minimum), self.maximum) / self.per_unit
+            place = next((i for i, edge in enumerate(edges) if value <= edge), len(edges) - 1)
+            found[place] += count
+        return found
+
     def summary(self) -> dict | None:
         """The schema's object: count, mean, min, quantiles, max and the buckets; None of none."""
         self.fold()
