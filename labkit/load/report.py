@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labkit.load.connection import Connection
-from labkit.load.histogram import Histogram
+from labkit.load.histogram import UNITS, Histogram
 from labkit.load.result import Result
 
 BAR = 40
@@ -94,7 +94,7 @@ def columns(rows: list[tuple]) -> list[str]:
 
 def bars(histogram: Histogram) -> list[str]:
     """hey's histogram: ten equal steps from the fastest to the slowest."""
-    least, most = (v / histogram.per_unit for v in (histogram.minimum, histogram.maximum))
+    least, most = (v / UNITS[histogram.unit] for v in (histogram.minimum, histogram.maximum))
     edges = [least + (most - least) * step / ROWS for step in range(ROWS + 1)]
     counts = histogram.counts(edges)
     top = max(counts)
