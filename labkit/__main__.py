@@ -90,7 +90,7 @@ def _add_load(load: argparse.ArgumentParser) -> None:
 
     load.usage, load.description = "%(prog)s [options] TARGET", USAGE
     load.formatter_class = argparse.RawDescriptionHelpFormatter
-    load.add_argument("target", nargs="?", metavar="TARGET", help="http://… or a Service of the lab")
+    load.add_argument("target", nargs="?", metavar="TARGET", help="http://…, or a Service")
     for name in VALUES:
         load.add_argument(name, action="append", help=argparse.SUPPRESS)
     for name in set(SWITCHES) - {"-h", "--help"}:
