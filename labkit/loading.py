@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 import labkit
-from labkit import evidence, hints, load_job, ollama, reach, targets
+from labkit import evidence, hints, load_pods, ollama, reach, targets
 from labkit import session as sessions
 from labkit.display import Live, echo
 from labkit.errors import LabError, ModelMissing, Unreachable
@@ -107,7 +107,7 @@ def load_test(
 def command(words: list[str]) -> int:
     """`./lab load WORDS`; its exit code."""
     try:
-        target, own, rest = split(words)
+        target, own, _ = split(words)
         if not target or is_url(target):
             if own:
                 saw, hint = " ".join(own), "./lab load service/ollama"
@@ -168,7 +168,7 @@ def asked(words: Sequence[str]) -> Asked:
     if options.processes != 1:
         raise LoadError("in the cluster workers are Pods", "--processes", "--pods 4")
     _require_answers(session, one, options.plan)
-    return Asked(str(one), options, pods, partial(load_job.run, session, pods=pods))
+    return Asked(str(one), options, pods, partial(load_pods.run, session, pods=pods))
 
 
 def split(words: Sequence[str]) -> tuple[str, dict[str, str], list[str]]:

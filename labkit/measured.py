@@ -58,17 +58,18 @@ class Measured(Shown):
         return any(level.interrupted for level in self.levels)
 
     def table(self) -> Table:
-        """One row a level; a time has its middle value and the one that 95 % keep below."""
-        times = [f"{name} {share} ms" for name in _TIMES for share, _ in _QUANTILES]
+        """One row a level; of a time the value that half keep below, and the one that 95 % do."""
+        times = [f"{name} ms" for name in _TIMES]
         columns = [_load_name(self.levels), "answers", "failed", "requests/s", "tokens/s", *times]
         rows = []
         for level in self.levels:
             rates = level.rates()
             cells = [f"{rates['requests_per_s']:.2f}", f"{rates['tokens_per_s']:.1f}"]
-            cells += [_shown(level, m, q) for m in _TIMES.values() for _, q in _QUANTILES]
+            cells += [_shown(level, metric) for metric in _TIMES.values()]
             rows.append([_load(level), level.succeeded, level.failed, *cells])
         columns = [column.upper() for column in columns]
-        return Table(columns, rows, caption=self._caption(), items=self.items)
+        caption = f"{self._caption()}; times: half keep below the first, 95 % below the second"
+        return Table(columns, rows, caption=caption, items=self.items)
 
     def plot(self) -> Chart:
         """A sweep: times against the load. One level: the time that each share kept below."""
@@ -146,9 +147,20 @@ def _load_name(levels: list[Result]) -> str:
     return "sent/s" if levels and levels[0].plan.rate else "at a time"
 
 
-def _shown(level: Result, metric: str, share: float) -> str:
+def _shown(level: Result, metric: str) -> str:
     histogram = level.metrics[metric]
-    return number(histogram.quantile(share)) if histogram.count else "–"
+    if not histogram.count:
+        return "–"
+    return " / ".join(_ms(histogram.quantile(share)) for _, share in _QUANTILES)
+
+
+def _ms(value: float) -> str:
+    """Three digits: what a time is good for.
+
+    >>> _ms(1234.5), _ms(56.78), _ms(0.0512)
+    ('1234', '56.8', '0.0512')
+    """
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _figures(one: Result, two: Result) -> list[tuple[str, float | None, float | None]]:
