@@ -10,6 +10,7 @@ True
 | `lab.run`, `exec`, `logs`, `get`, `delete`, `apply`, `events`, `wait` | what kubectl's words do |
 | `lab.create_deployment`, `create_service`, `scale`, `restart`, `rollout` | for many Pods |
 | `lab.each_pod`, `processes`, `hey` | who answered, what runs inside, and a client that asks |
+| `lab.load_test` | an Ollama under load: first tokens, gaps, queue, failures, from many Pods |
 | `lab.timeline`, `mirrored` | what happened to Pods and when; what left the model mirror |
 | `lab.metrics`, `top` | what Prometheus knows of the last minutes; what Pods and nodes use now |
 | `lab.bake`, `slow_model`, `manifest` | an image and a model made for a lesson; a manifest's text |
@@ -58,6 +59,7 @@ _HOMES = {
     "helm_upgrade": "helm",
     "hey": "clients",
     "hint": "hints",
+    "load_test": "loading",
     "logs": "verbs",
     "manifest": "manifests",
     "metrics": "querying",
