@@ -19,6 +19,7 @@ from labkit.session import Session, current
 from labkit.table import Table
 
 SERVICE = f"/api/v1/namespaces/{kube.SYSTEM}/services/{monitoring.PROMETHEUS}:9090/proxy"
+PATH = f"{SERVICE}/api/v1/query_range"
 POINTS = 150  # a chart of 640 pixels shows no more
 LEAST_STEP_S = 2  # what Prometheus scrapes in
 
@@ -92,12 +93,25 @@ def metrics(query: str, *, minutes: float = 5.0, step_s: float | None = None) ->
     step_s = step_s or max(LEAST_STEP_S, math.ceil(minutes * 60 / POINTS))
     if minutes <= 0 or step_s <= 0:
         raise LabError("there is no such span of time", f"minutes={minutes}", "minutes=5")
+    asked = _asked(query, minutes * 60, step_s)
+    echo(kubectl.line("get", raw=f"{PATH}?{urlencode(asked)}"))
+    return _found(session, asked)
+
+
+def ranged(session: Session, query: str, *, span_s: float, step_s: float) -> Metrics:
+    """The same of the last `span_s` seconds, without a word about it."""
+    return _found(session, _asked(query, span_s, step_s))
+
+
+def _asked(query: str, span_s: float, step_s: float) -> dict:
     end = math.floor(time.time() / step_s) * step_s  # the same moments whenever one asks
-    asked = {"query": query, "start": end - round(minutes * 60), "end": end, "step": step_s}
-    path = f"{SERVICE}/api/v1/query_range"
-    echo(kubectl.line("get", raw=f"{path}?{urlencode(asked)}"))
-    found = _answer(session, path, asked)["data"]["result"]
-    return Metrics(query, end, step_s, [_series(row) for row in found])
+    return {"query": query, "start": end - round(span_s), "end": end, "step": step_s}
+
+
+def _found(session: Session, asked: dict) -> Metrics:
+    found = _answer(session, PATH, asked)["data"]["result"]
+    series = [_series(row) for row in found]
+    return Metrics(asked["query"], asked["end"], asked["step"], series)
 
 
 def _answer(session: Session, path: str, asked: dict) -> dict:
