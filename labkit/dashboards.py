@@ -24,10 +24,11 @@ def dashboard(*, minutes: float = 0.0, seconds: float = 0.0) -> Dashboard:
         with lab.dashboard():
             lab.load_test("service/ollama", clients=8, requests=24)
 
-    In flight, queued, time to first token, tokens/s, memory, loaded models, errors. In a `with` it looks every 2 s for as long as what is inside runs, and what it shows at
-    the end stays. With `minutes` or `seconds` it goes on for so long by itself, or until Ctrl-C;
-    without both it is a look at the last 5 minutes. `print` gives it as text. Equals a
-    `lab.metrics` for each panel. Raises what that raises when it begins; later it tells it.
+    In flight, queued, time to first token, tokens/s, memory, loaded models, errors. In a `with`
+    it looks every 2 s for as long as what is inside runs, and what it shows at the end stays.
+    With `minutes` or `seconds` it goes on for so long by itself, or until Ctrl-C; without both
+    it is a look at the last 5 minutes. `print` gives it as text. Equals a `lab.metrics` for each
+    line. Raises what that raises when it begins; later it tells it.
     """
     board = Dashboard(current())
     span_s = minutes * 60 + seconds

@@ -148,14 +148,14 @@ def _why(panel: Panel, namespace: str, targets: Sequence[Series]) -> str:
     if not targets:
         return (
             f"Prometheus scrapes no Pod of namespace {namespace} (it takes a container port"
-            f" whose name begins with metrics); this needs {panel.needs}"
+            f" whose name begins with metrics); it needs {panel.needs}"
         )
     down = [
         f"{one.labels['pod']}/{one.labels['container']}" for one in targets if not one.points[-1][1]
     ]
     if down:
         return f"Prometheus gets no answer from {', '.join(down)}"
-    return f"this needs {panel.needs}"
+    return f"it needs {panel.needs}"
 
 
 def table(found: Sequence[Seen], caption: str) -> Table:
@@ -210,7 +210,7 @@ def _box(one: Seen) -> str:
     """The last values stand in the legend: a colour is not what tells them apart."""
     if one.missing:
         shown = (
-            f'<div style="padding:1em 0"><b>{escape(one.panel.title)}</b>: no data.'
+            f'<div style="padding:1em 0"><b>{escape(one.panel.title)}</b>: no data:'
             f" {escape(one.missing)}</div>"
         )
     else:
