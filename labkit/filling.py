@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -74,7 +75,7 @@ def do(session: Session, state: State, changes: list[Change], timeout_s: float) 
     _pull(session, pulls)
     for verb, target, why in changes:
         if verb == "ask":
-            _ask(session, int(why.split()[0]))
+            _ask(session, state, int(why.split()[0]))
         elif target == LOCAL and verb != "pull":
             _tell_local(state)
     gone = {target for verb, target, _ in changes if verb == "delete"} - {LOCAL}
@@ -146,10 +147,11 @@ def _answered(session: Session, pod: dict) -> int:
     return len(pods.statuses(session.api.text(f"{where}/log", query=container), ASKED))
 
 
-def _ask(session: Session, times: int) -> None:
+def _ask(session: Session, state: State, times: int) -> None:
     """A connection for each question, so that the Service chooses a Pod for each."""
-    body = {"model": labkit.model, "prompt": QUESTION, "stream": False}
-    for _ in range(times):
+    models = [labkit.model, slow.NAME] if state.slow else [labkit.model]
+    for model, _ in zip(itertools.cycle(models), range(times)):
+        body = {"model": model, "prompt": QUESTION, "stream": False}
         with suppress(OllamaSaid), reach.opened(session, "service/ollama") as server:
             server.post(ASKED, body)
 
