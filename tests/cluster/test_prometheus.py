@@ -133,7 +133,7 @@ def test_it_may_not(lab, right):
 
 
 def test_it_keeps_an_hour_within_its_size(lab):
-    assert asked("status/runtimeinfo")["storageRetention"] == "1h or 256MB"
+    assert asked("status/runtimeinfo")["storageRetention"] == "1h or 256MiB"
     flags = asked("status/flags")
     assert flags["storage.tsdb.max-block-duration"] == "15m"
     assert flags["web.enable-admin-api"] == flags["web.enable-lifecycle"] == "false"
