@@ -68,10 +68,9 @@ def _waited(
         while True:
             items = _asked(session, f"/namespaces/{session.namespace}/pods", query)
             known = {item["metadata"]["name"] for item in items}
-            if wanted is None:
-                late = set() if known else _running(session)
-            else:
-                late = wanted - known
+            late = (wanted or set()) - known
+            if wanted is None and not known:
+                late = _running(session)
             if not late:
                 return items
             names = ", ".join(sorted(late))
