@@ -193,5 +193,5 @@ def test_a_reset_leaves_them_as_they_are(twins):
     labkit.reset()
     assert "counts" not in twins.kubectl(twins.ours, "get", "pods", "-o", "name")
     assert running() == before
-    assert {"prometheus", "metrics-server"} <= {name.rsplit("-", 2)[0] for name in before}
+    assert "prometheus" in {name.rsplit("-", 2)[0] for name in before}
     assert now('up{container="prometheus"} == 1')
