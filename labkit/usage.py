@@ -35,20 +35,22 @@ def top(what: str = "pods", *, containers: bool = False, timeout_s: float = 40.0
     if what in ("nodes", "node", "no"):
         echo(kubectl.line("top", "nodes"))
         return _nodes(session)
-    labels = wanted = None
-    if what in ("pods", "pod", "po"):
-        echo(kubectl.line("top", "pods", containers=containers))
-    else:
-        one = targets.parsed(session, what)
-        wanted = {pod["metadata"]["name"] for pod in targets.pods_of(session, one)}
-        if one.resource.kind == "Pod":
-            echo(kubectl.line("top", "pod", one.name, containers=containers))
-        else:
-            labels = targets.selector(targets.found(session, one))
-            echo(kubectl.line("top", "pods", selector=labels, containers=containers))
+    words, wanted, labels = _meant(session, what)
+    echo(kubectl.line("top", *words, selector=labels, containers=containers))
     found = _waited(session, wanted, labels, timeout_s)
     chosen = [item for item in found if wanted is None or item["metadata"]["name"] in wanted]
     return _pods(chosen, containers=containers)
+
+
+def _meant(session: Session, what: str) -> tuple[list[str], set[str] | None, str | None]:
+    """kubectl's words for it, its Pods (None: all), and the labels that select them."""
+    if what in ("pods", "pod", "po"):
+        return ["pods"], None, None
+    one = targets.parsed(session, what)
+    pods = {pod["metadata"]["name"] for pod in targets.pods_of(session, one)}
+    if one.resource.kind == "Pod":
+        return ["pod", one.name], pods, None
+    return ["pods"], pods, targets.selector(targets.found(session, one))
 
 
 def _running(session: Session) -> set[str]:
