@@ -19,6 +19,7 @@ from labkit.session import Session, current
 from labkit.table import Table
 
 SERVICE = f"/api/v1/namespaces/{kube.SYSTEM}/services/{monitoring.PROMETHEUS}:9090/proxy"
+PATH = f"{SERVICE}/api/v1/query_range"
 POINTS = 150  # a chart of 640 pixels shows no more
 LEAST_STEP_S = 2  # what Prometheus scrapes in
 
@@ -89,20 +90,24 @@ def metrics(query: str, *, minutes: float = 5.0, step_s: float | None = None) ->
     no Prometheus is, ApiSilent.
     """
     session = current()
+    asked = asking(query, minutes=minutes, step_s=step_s)
+    echo(kubectl.line("get", raw=f"{PATH}?{urlencode(asked)}"))
+    return queried(session, asked)
+
+
+def asking(query: str, *, minutes: float = 5.0, step_s: float | None = None) -> dict:
+    """What Prometheus is asked with. Raises LabError for a span of time that is none."""
     step_s = step_s or max(LEAST_STEP_S, math.ceil(minutes * 60 / POINTS))
     if minutes <= 0 or step_s <= 0:
         raise LabError("there is no such span of time", f"minutes={minutes}", "minutes=5")
     end = math.floor(time.time() / step_s) * step_s  # the same moments whenever one asks
-    asked = {"query": query, "start": end - round(minutes * 60), "end": end, "step": step_s}
-    path = f"{SERVICE}/api/v1/query_range"
-    echo(kubectl.line("get", raw=f"{path}?{urlencode(asked)}"))
-    found = _answer(session, path, asked)["data"]["result"]
-    return Metrics(query, end, step_s, [_series(row) for row in found])
+    return {"query": query, "start": end - round(minutes * 60), "end": end, "step": step_s}
 
 
-def _answer(session: Session, path: str, asked: dict) -> dict:
+def queried(session: Session, asked: dict) -> Metrics:
+    """The answer, without a word about it: for what asks again and again."""
     try:
-        return session.api.request("GET", path, query=asked)
+        found = session.api.request("GET", PATH, query=asked)["data"]["result"]
     except NotFound as error:
         raise NotFound("there is no Prometheus in this lab", error.saw, "./lab up") from None
     except Refused as error:
@@ -113,6 +118,7 @@ def _answer(session: Session, path: str, asked: dict) -> dict:
         if not re.search(r"\bservice\b", error.saw):
             raise
         raise Unreachable("Prometheus does not answer", error.saw, "./lab up") from None
+    return Metrics(asked["query"], asked["end"], asked["step"], [_series(row) for row in found])
 
 
 def _series(row: dict) -> Series:
