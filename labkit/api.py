@@ -238,7 +238,8 @@ class Api:
                     held += [resource] if resource.namespaced else []
                     words = (row["resource"], row["singularResource"], kind)
                     for word in (*words, *row.get("shortNames", [])):
-                        found.setdefault(word.casefold(), resource)
+                        if word:  # an added API may name no singular
+                            found.setdefault(word.casefold(), resource)
         return found, held
 
     @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from contextlib import suppress
@@ -10,7 +9,7 @@ from contextlib import suppress
 from labkit import panels
 from labkit.display import Live, Shown, in_notebook
 from labkit.errors import LabError
-from labkit.querying import LEAST_STEP_S, POINTS, Metrics, ranged
+from labkit.querying import Metrics, asking, queried
 from labkit.session import Session, current
 
 EVERY_S = 2.0  # what Prometheus scrapes in: there is nothing new in between
@@ -87,11 +86,10 @@ class Dashboard(Shown):
 
     def _look(self, span_s: float) -> None:
         namespace = self._session.namespace
-        step_s = max(LEAST_STEP_S, math.ceil(span_s / POINTS))
 
         def ask(query: str) -> Metrics:
-            query = panels.asked(query, namespace)
-            return ranged(self._session, query, span_s=span_s, step_s=step_s)
+            minutes = span_s / 60
+            return queried(self._session, asking(panels.asked(query, namespace), minutes=minutes))
 
         targets = ask(panels.UP).series
         self._seen = [

@@ -6,7 +6,7 @@ from labkit import evidence, querying, targets
 from labkit.evidence import Seen
 from labkit.session import Session
 
-NOW_S, STEP_S = 4, 2  # two scrapes: one may be late
+NOW_S = 4  # two scrapes: one may be late
 BURSTS = 0.1  # throttled in more than this share of its periods: a limit that is felt
 _ASK = 'lab.load_test("service/ollama")'
 
@@ -107,5 +107,5 @@ def _each(session: Session, query: str) -> list[tuple[str, float | None]]:
 
 def _now(session: Session, query: str, by: str) -> dict[str, float]:
     query = query.replace("NS", f'namespace="{session.namespace}"')
-    found = querying.ranged(session, query, span_s=NOW_S, step_s=STEP_S)
+    found = querying.queried(session, querying.asking(query, minutes=NOW_S / 60))
     return {one.labels[by]: one.points[-1][1] for one in found.series}

@@ -90,33 +90,24 @@ def metrics(query: str, *, minutes: float = 5.0, step_s: float | None = None) ->
     no Prometheus is, ApiSilent.
     """
     session = current()
+    asked = asking(query, minutes=minutes, step_s=step_s)
+    echo(kubectl.line("get", raw=f"{PATH}?{urlencode(asked)}"))
+    return queried(session, asked)
+
+
+def asking(query: str, *, minutes: float = 5.0, step_s: float | None = None) -> dict:
+    """What Prometheus is asked with. Raises LabError for a span of time that is none."""
     step_s = step_s or max(LEAST_STEP_S, math.ceil(minutes * 60 / POINTS))
     if minutes <= 0 or step_s <= 0:
         raise LabError("there is no such span of time", f"minutes={minutes}", "minutes=5")
-    asked = _asked(query, minutes * 60, step_s)
-    echo(kubectl.line("get", raw=f"{PATH}?{urlencode(asked)}"))
-    return _found(session, asked)
-
-
-def ranged(session: Session, query: str, *, span_s: float, step_s: float) -> Metrics:
-    """The same of the last `span_s` seconds, without a word about it."""
-    return _found(session, _asked(query, span_s, step_s))
-
-
-def _asked(query: str, span_s: float, step_s: float) -> dict:
     end = math.floor(time.time() / step_s) * step_s  # the same moments whenever one asks
-    return {"query": query, "start": end - round(span_s), "end": end, "step": step_s}
+    return {"query": query, "start": end - round(minutes * 60), "end": end, "step": step_s}
 
 
-def _found(session: Session, asked: dict) -> Metrics:
-    found = _answer(session, PATH, asked)["data"]["result"]
-    series = [_series(row) for row in found]
-    return Metrics(asked["query"], asked["end"], asked["step"], series)
-
-
-def _answer(session: Session, path: str, asked: dict) -> dict:
+def queried(session: Session, asked: dict) -> Metrics:
+    """The answer, without a word about it: for what asks again and again."""
     try:
-        return session.api.request("GET", path, query=asked)
+        found = session.api.request("GET", PATH, query=asked)["data"]["result"]
     except NotFound as error:
         raise NotFound("there is no Prometheus in this lab", error.saw, "./lab up") from None
     except Refused as error:
@@ -127,6 +118,7 @@ def _answer(session: Session, path: str, asked: dict) -> dict:
         if not re.search(r"\bservice\b", error.saw):
             raise
         raise Unreachable("Prometheus does not answer", error.saw, "./lab up") from None
+    return Metrics(asked["query"], asked["end"], asked["step"], [_series(row) for row in found])
 
 
 def _series(row: dict) -> Series:

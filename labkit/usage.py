@@ -27,53 +27,62 @@ def top(what: str = "pods", *, containers: bool = False, timeout_s: float = 40.0
 
     `what` is "pods", "nodes", or what has Pods, such as "deployment/ollama". Equals
     `kubectl top WHAT`, with `containers` its `--containers`. metrics-server looks every 10 s: of
-    a Pod that has just started it knows nothing yet, and this waits for its figures. Raises
-    NotFound, Unreachable (no metrics-server, or no figures after `timeout_s` seconds).
+    a Pod that has just started it knows nothing yet, and this waits for the figures of each Pod
+    that you name, or of any of all "pods". Raises NotFound, Unreachable (no metrics-server, or no
+    figures after `timeout_s` seconds).
     """
     session = current()
     if what in ("nodes", "node", "no"):
         echo(kubectl.line("top", "nodes"))
         return _nodes(session)
-    labels = wanted = None
-    if what in ("pods", "pod", "po"):
-        echo(kubectl.line("top", "pods", containers=containers))
-    else:
-        one = targets.parsed(session, what)
-        wanted = {pod["metadata"]["name"] for pod in targets.pods_of(session, one)}
-        if one.resource.kind == "Pod":
-            echo(kubectl.line("top", "pod", one.name, containers=containers))
-        else:
-            labels = targets.selector(targets.found(session, one))
-            echo(kubectl.line("top", "pods", selector=labels, containers=containers))
-    found = _waited(session, wanted or _running(session), labels, timeout_s)
+    words, wanted, labels = _meant(session, what)
+    echo(kubectl.line("top", *words, selector=labels, containers=containers))
+    found = _waited(session, wanted, labels, timeout_s)
     chosen = [item for item in found if wanted is None or item["metadata"]["name"] in wanted]
     return _pods(chosen, containers=containers)
 
 
+def _meant(session: Session, what: str) -> tuple[list[str], set[str] | None, str | None]:
+    """kubectl's words for it, its Pods (None: all), and the labels that select them."""
+    if what in ("pods", "pod", "po"):
+        return ["pods"], None, None
+    one = targets.parsed(session, what)
+    pods = {pod["metadata"]["name"] for pod in targets.pods_of(session, one)}
+    if one.resource.kind == "Pod":
+        return ["pod", one.name], pods, None
+    return ["pods"], pods, targets.selector(targets.found(session, one))
+
+
 def _running(session: Session) -> set[str]:
-    """The Pods that kubectl would have figures of."""
+    """The Pods of which there will be figures."""
     path = session.api.resource("pods").path(session.namespace)
     items = session.api.request("GET", path)["items"]
     return {item["metadata"]["name"] for item in items if item["status"]["phase"] == "Running"}
 
 
-def _waited(session: Session, wanted: set[str], labels: str | None, timeout_s: float) -> list[dict]:
-    """The figures, when there are some of each of these Pods."""
+def _waited(
+    session: Session, wanted: set[str] | None, labels: str | None, timeout_s: float
+) -> list[dict]:
+    """The figures, when there are some of each of these Pods; None: of any that runs."""
     deadline = time.monotonic() + timeout_s
     query = {"labelSelector": labels} if labels else None
     with Live("top") as live:
         while True:
             items = _asked(session, f"/namespaces/{session.namespace}/pods", query)
-            late = sorted(wanted - {item["metadata"]["name"] for item in items})
+            known = {item["metadata"]["name"] for item in items}
+            late = (wanted or set()) - known
+            if wanted is None and not known:
+                late = _running(session)
             if not late:
                 return items
+            names = ", ".join(sorted(late))
             if time.monotonic() > deadline:
                 raise Unreachable(
-                    f"there are no figures of {', '.join(late)} after {timeout_s:g} s",
+                    f"there are no figures of {names} after {timeout_s:g} s",
                     "metrics-server looks every 10 s, at containers that run",
                     'lab.get("pods"): does it run? Then once more',
                 )
-            live.show(f"metrics-server has not yet looked at {', '.join(late)}")
+            live.show(f"metrics-server has not yet looked at {names}")
             time.sleep(POLL_S)
 
 

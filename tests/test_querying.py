@@ -114,10 +114,10 @@ def test_a_span_that_is_none_is_refused_before_anything_is_asked(prometheus, spa
 
 
 def test_a_table_compares_series_and_a_value_that_is_none_counts_for_nothing():
-    a = Series({"pod": "a", "job": "pods"}, [(0, 1.0), (2, 3.0)])
+    a = Series({"pod": "a", "job": "pods"}, [(0, 1.0), (2, math.nan), (4, 3.0)])
     b = Series({"pod": "b", "job": "pods"}, [(0, math.nan)])
-    found = Metrics("up", 2, 2, [a, b])
-    assert found.table().rows == [["a", "3", "1", "2", "3", "2"], ["b", "–", "–", "–", "–", "1"]]
+    found = Metrics("up", 4, 2, [a, b])
+    assert found.table().rows == [["a", "3", "1", "2", "3", "3"], ["b", "–", "–", "–", "–", "1"]]
     assert repr(found) == repr(found.table())
     assert found._repr_html_() == found.table()._repr_html_()
     assert found.table().items[0] == {"labels": a.labels, "points": a.points}

@@ -94,6 +94,15 @@ def test_a_pod_that_has_just_started_is_waited_for(cluster, capsys):
     assert "metrics-server has not yet looked at ollama" in said
 
 
+def test_of_all_pods_those_are_told_of_which_there_are_figures(cluster):
+    pods = {"items": [pod("old"), pod("new"), pod("done", "Succeeded")]}
+    none, one = {"items": []}, {"items": [figures("old", ("1m", "8Mi"))]}
+    cluster({"/api/v1/namespaces/lab/pods": pods, PODS: [none, one]})
+    assert lab.top().column("name") == ["old"]
+    cluster({"/api/v1/namespaces/lab/pods": {"items": [pod("done", "Succeeded")]}, PODS: none})
+    assert repr(lab.top()) == "No resources found"
+
+
 def test_a_pod_that_never_runs_has_no_figures(cluster):
     cluster({"/api/v1/namespaces/lab/pods/ollama": pod("ollama"), PODS: {"items": []}})
     with pytest.raises(Unreachable) as error:

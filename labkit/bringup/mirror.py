@@ -16,21 +16,27 @@ MANIFESTS = ("namespaces.yaml", "models.yaml", "ollama.yaml")
 APPLIED = "labkit/applied"  # written last: a half-applied state is applied again
 
 
-def ensure(lab: kube.Lab, task: Task) -> None:
-    """The lab's namespaces, the mirror and an Ollama Pod are there, as declared, and ready."""
+def declare(lab: kube.Lab) -> str:
+    """The lab's namespaces, the mirror and an Ollama Pod; a hash of what was declared."""
     kube.guard(lab)
     first, *rest = [manifest(name) for name in MANIFESTS]
     texts = [first, charts.manifest(), *rest]  # the namespaces, then what lives in them
     inputs = bom.digest_of(*texts)
-    current = lab.get("namespace", kube.SYSTEM).get("metadata", {}).get("annotations", {})
     # always: somebody may have deleted or scaled what the annotation says was applied
     for text in texts:
         lab.kubectl("apply", "--filename", "-", stdin=text)
-    if current.get(APPLIED, inputs) != inputs:  # HAProxy reads its configuration at its start
+    meta = lab.get("namespace", kube.SYSTEM).get("metadata", {})
+    before = meta.get("annotations", {}).get(APPLIED, inputs)
+    if before != inputs:  # HAProxy reads its configuration at its start
         lab.kubectl("rollout", "restart", "deployment/models", *kube.IN_SYSTEM)
+    return inputs
+
+
+def wait(lab: kube.Lab, task: Task, inputs: str) -> None:
+    """Until what was declared is ready. Raises TimedOut."""
     rollout.wait(lab, task, "models", "ollama")
-    if current.get(APPLIED) != inputs:
-        lab.kubectl("annotate", "--overwrite", "namespace", kube.SYSTEM, f"{APPLIED}={inputs}")
+    mark = f"{APPLIED}={inputs}"
+    lab.kubectl("annotate", "--overwrite", "namespace", kube.SYSTEM, mark)
 
 
 def manifest(name: str) -> str:

@@ -14,7 +14,7 @@ PROMETHEUS, METRICS_SERVER = "prometheus", "metrics-server"
 HOST = f"{PROMETHEUS}.{kube.SYSTEM}:9090"
 FILES = ("prometheus.yml", "alerts.yml")
 API = "apiservice/v1beta1.metrics.k8s.io"
-API_S = 60
+API_S = 120
 
 
 def names(lab: kube.Lab) -> tuple[str, ...]:
@@ -22,8 +22,8 @@ def names(lab: kube.Lab) -> tuple[str, ...]:
     return (PROMETHEUS,) if lab.context else (PROMETHEUS, METRICS_SERVER)
 
 
-def begin(lab: kube.Lab) -> None:
-    """Declare them; they start while `up` goes on with other parts."""
+def declare(lab: kube.Lab) -> None:
+    """Both, as their manifests say."""
     items = [item for name in names(lab) for item in manifest(name)]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     lab.kubectl("apply", "--filename", "-", stdin=text)
@@ -58,22 +58,24 @@ def _config() -> dict:
 
 def wait(lab: kube.Lab, task: Task) -> None:
     """Both run, and `kubectl top` has somebody to ask. Raises TimedOut."""
-    rollout.wait(lab, task, *names(lab))
+    rollout.wait(lab, task, PROMETHEUS)
     if METRICS_SERVER in names(lab):
-        try:
+        task.note(f"waiting for {METRICS_SERVER}")
+        try:  # the API is available when the Deployment is
             words = ("wait", "--for=condition=Available", API, f"--timeout={API_S}s")
             lab.kubectl(*words, timeout_s=API_S + 20)
         except CommandFailed as error:
             raise TimedOut(
                 f"the metrics API not available after {API_S} s",
                 error.saw,
-                f"kubectl get {API}, then ./lab up again",
+                "./lab logs cluster, then ./lab up again",
             ) from None
 
 
 def missing(lab: kube.Lab) -> list[str]:
     """Those Deployments that have no Pod which is ready."""
-    found = lab.get("deployments", *kube.IN_SYSTEM).get("items", [])
+    chosen = ("--all-namespaces", "--selector", "=".join(kube.LABEL))
+    found = lab.get("deployments", *chosen).get("items", [])
     available = {
         item["metadata"]["name"] for item in found if item["status"].get("availableReplicas")
     }

@@ -103,9 +103,10 @@ class Up:
     def _inside(self, lab: kube.Lab) -> model.Answer:
         """Everything in Kubernetes: mirror, model, the answer, metrics."""
         with self.part("model mirror") as task:
-            mirror.ensure(lab, task)
+            inputs = mirror.declare(lab)
+            monitoring.declare(lab)  # nothing needs it yet: it starts beside all that follows
+            mirror.wait(lab, task, inputs)
             task.note(f"{mirror.HOST}, in the cluster")
-            monitoring.begin(lab)  # its images come while the model is made
         with self.part("model") as task:
             full = model.ensure(lab, self.options.model, task)
         if not self.options.context:
