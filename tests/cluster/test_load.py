@@ -41,8 +41,8 @@ def left(twins):
 
 @pytest.fixture
 def begun(seat):
-    """A `./lab load` of a minute, which has had its first answers."""
-    words = ("load", "service/ollama", "-c", "2", "-z", "60s", "--pods", "2", "-o", "json")
+    """A `./lab load` of eight seconds, which has had its first answers."""
+    words = ("load", "service/ollama", "-c", "2", "-z", "8s", "--pods", "2", "-o", "json")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     command = [sys.executable, "-P", "-m", "labkit", *words]
     with subprocess.Popen(command, env=seat.env, stdin=subprocess.DEVNULL, **pipes) as process:
@@ -112,6 +112,7 @@ def test_ctrl_c_gives_the_partial_result_of_every_worker_and_leaves_nothing(begu
 
 def test_what_a_killed_client_leaves_ends_by_itself_and_goes_with_the_next_test(begun, left, twins):
     begun.kill()
+    begun.wait()
     (name,) = [name for name in left() if name.startswith("job")]
     spec = json.loads(twins.kubectl(twins.ours, "get", name, "--output=json"))["spec"]
     assert spec["ttlSecondsAfterFinished"] <= 60
