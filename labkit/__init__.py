@@ -10,6 +10,7 @@ True
 | `lab.run`, `exec`, `logs`, `get`, `delete`, `apply`, `events`, `wait` | what kubectl's words do |
 | `lab.create_deployment`, `create_service`, `scale`, `restart`, `rollout` | for many Pods |
 | `lab.each_pod`, `processes`, `hey` | who answered, what runs inside, and a client that asks |
+| `lab.load_test` | an Ollama under load: first tokens, gaps, queue, failures, from many Pods |
 | `lab.timeline`, `mirrored` | what happened to Pods and when; what left the model mirror |
 | `lab.bake`, `slow_model`, `manifest` | an image and a model made for a lesson; a manifest's text |
 | `lab.helm_upgrade`, `helm_uninstall` | what helm's words do |
@@ -57,6 +58,7 @@ _HOMES = {
     "helm_upgrade": "helm",
     "hey": "clients",
     "hint": "hints",
+    "load_test": "loading",
     "logs": "verbs",
     "manifest": "manifests",
     "mirrored": "mirror_log",

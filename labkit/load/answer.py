@@ -115,7 +115,7 @@ class Answers:
             return "in_band_error", shown, {}
         if last is None:
             return "bad_json", shown, {}
-        if last.get("done") is not True:
+        if last.get("done") is not True and last.get("status") != "success":
             return "stream_cut", f'no "done": true after {connection.chunks} chunks', {}
         return "", "", last
 
@@ -160,8 +160,7 @@ class Answers:
         result.prompt_tokens += _number(last, "prompt_eval_count")
         result.generated_tokens += tokens
         if tokens and latency > 0:
-            speed = metrics["tokens_per_s_per_request"]
-            speed.record(int(tokens * 1e9 / latency * speed.per_unit))
+            metrics["tokens_per_s_per_request"].record(int(tokens * 1e12 / latency))
 
 
 def _number(line: dict, name: str) -> int:

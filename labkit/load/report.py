@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labkit.load.connection import Connection
-from labkit.load.histogram import Histogram
+from labkit.load.histogram import UNITS, Histogram
 from labkit.load.result import Result
 
 BAR = 40
@@ -11,6 +11,10 @@ ROWS = 10
 CSV_HEAD = (
     "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset"
     ",first-token,chunks,failure"
+)
+SWEEP_HEAD = (
+    *("clients", "requests/s", "tokens/s", "ttft p50", "p95 ms", "gap p50", "p95 ms"),
+    *("answer p50", "p95 ms", "failed", "verdict"),
 )
 TIMES = {
     "ttft_ms": "first token",
@@ -86,30 +90,28 @@ def quantiles(result: Result) -> list[str]:
 def columns(rows: list[tuple]) -> list[str]:
     """Rows of words as aligned lines, numbers to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    first, *others = widths
     return [
-        "  " + row[0].ljust(widths[0]) + "".join(f"  {c:>{w}}" for c, w in zip(row[1:], widths[1:]))
-        for row in rows
+        f"  {name:{first}}" + "".join(f"  {c:>{w}}" for c, w in zip(cells, others, strict=True))
+        for name, *cells in rows
     ]
 
 
 def bars(histogram: Histogram) -> list[str]:
     """hey's histogram: ten equal steps from the fastest to the slowest."""
-    least, most = (v / histogram.per_unit for v in (histogram.minimum, histogram.maximum))
+    least, most = (v / UNITS[histogram.unit] for v in (histogram.minimum, histogram.maximum))
     edges = [least + (most - least) * step / ROWS for step in range(ROWS + 1)]
     counts = histogram.counts(edges)
     top = max(counts)
     return [
         f"  {edge:.3f} [{count}]\t|" + "■" * round(count * BAR / top)
-        for edge, count in zip(edges, counts)
+        for edge, count in zip(edges, counts, strict=True)
     ]
 
 
 def sweep(results: list[Result]) -> str:
     """One row for each level of a sweep."""
-    rows = [
-        ("clients", "requests/s", "tokens/s", "ttft p50", "p95 ms", "gap p50", "p95 ms")
-        + ("answer p50", "p95 ms", "failed", "verdict")
-    ]
+    rows = [SWEEP_HEAD]
     for result in results:
         rates, metrics = result.rates(), result.metrics
         times = [
@@ -117,11 +119,9 @@ def sweep(results: list[Result]) -> str:
             for name in ("ttft_ms", "gap_ms", "latency_ms")
             for share in (0.5, 0.95)
         ]
-        rows.append(
-            (str(result.plan.clients), f"{rates['requests_per_s']:.2f}")
-            + (f"{rates['tokens_per_s']:.1f}", *times)
-            + (str(result.failed), result.trust()["verdict"])
-        )
+        per_s = (f"{rates['requests_per_s']:.2f}", f"{rates['tokens_per_s']:.1f}")
+        end = (str(result.failed), result.trust()["verdict"])
+        rows.append((str(result.plan.clients), *per_s, *times, *end))
     return "\n".join(columns(rows))
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
@@ -16,7 +17,7 @@ from labkit.load.plan import Plan
 from labkit.load.result import Result
 
 START_S = 0.3  # until every process listens to its clock
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH
+ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def run(
