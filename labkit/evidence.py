@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import labkit
-from labkit import humane, ollama, pods, targets, timelines, verdict
+from labkit import gathered, humane, ollama, pods, targets, timelines, verdict
 from labkit.errors import LabError, ModelMissing, NotFound, OllamaSaid, Unreachable
 from labkit.session import Session
 
@@ -375,6 +375,17 @@ def parallel(count: int) -> Callable[[Session], Seen]:
         return Seen(True, f"{everywhere.saw}, {count} prompts at a time")
 
     return check
+
+
+def pulls_failed_under_200(session: Session) -> Seen:
+    """The model mirror had no such model, and Deployment `ollama` answered 200 all the same."""
+    found = targets.pods_of(session, targets.parsed(session, "deployment/ollama"))
+    refused = sum(map(len, gathered.refused(session, found).values()))
+    given = pods.answers(session, "deployment/ollama", "/api/pull").values()
+    good = sum(status == "200" for statuses in given for status in statuses)
+    saw = f"{refused} pulls of a model that there is not, {good} answers to pulls with status 200"
+    hint = 'lab.hey("http://ollama:11434/api/pull", n=4, c=2, body=wrong)'
+    return Seen(min(refused, good) >= 4, saw, hint)
 
 
 def models(at: str) -> list[str]:

@@ -227,6 +227,12 @@ LADDERS = {
         "kubectl set env deployment/ollama --list; kubectl exec deployment/ollama -- ollama list",
         "kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL=4, then both pulls again",
     ),
+    "07-load/under-200": Ladder(
+        "When does a server write the status of its answer: before its work, or after it?",
+        "A pull's first line comes before Ollama has asked for the model; its last one tells.",
+        "kubectl logs deployment/ollama --tail=5; and the answer itself, not only its status",
+        'lab.hey("http://ollama:11434/api/pull", n=4, c=2, body=wrong)',
+    ),
     "08-metrics/proxy": Ladder(
         "Who counts the questions and the answers, and who reads those figures?",
         "Each Pod has two ports for Prometheus; up says whether it could read them.",

@@ -57,6 +57,14 @@ class Measured(Shown):
         """Was it ended before its time?"""
         return any(level.interrupted for level in self.levels)
 
+    def points(self, metric: str, figure: str = "p50") -> list[tuple[float, float]]:
+        """The load of each level and one of its figures, for a chart: `points("ttft_ms", "mean")`.
+
+        Metrics and figures are those of the schema; a level that has none of it is left out.
+        """
+        pairs = [(_load(level), level.metrics[metric].summary()) for level in self.levels]
+        return [(load, summary[figure]) for load, summary in pairs if summary]
+
     def table(self) -> Table:
         """One row a level; of a time the value that half keep below, and the one that 95 % do."""
         times = [f"{name} ms" for name in _TIMES]

@@ -19,7 +19,7 @@ class State(NamedTuple):
     `replicas`: of Deployment `ollama`. `pulled`: the Pods into which the lab's model is pulled,
     all that the target has, or `having` of them. `brings`: Pods that fetch it themselves.
     `slow`: lab-llama:slow is pulled too. `asked`: so many prompts, through the Service, in turn to
-    each of its models.
+    each of its models. `refused`: so many pulls of a model that there is not.
     `release`: a release `ollama` of the lab's chart, with these values; `rolled_back`: after a
     change. `local`: the lab's model in the local Ollama: absent, loaded, unloaded, or kept.
     """
@@ -31,6 +31,7 @@ class State(NamedTuple):
     brings: bool = False
     slow: bool = False
     asked: int = 0
+    refused: int = 0
     ready: bool = True  # do its Pods become ready?
     release: dict[str, object] | None = None
     rolled_back: bool = False
@@ -105,6 +106,7 @@ def before(step: Step) -> State:
 _POD = ("00-pod",)
 _SERVICE = ("03-deployment", "03-service")
 _EVERY_POD = ("deployment/ollama",)
+_PARALLEL = State(("07-parallel", "03-service"), pulled=_EVERY_POD, slow=True)
 _PROXY = ("05-model", "08-proxy", "03-service")
 
 
@@ -272,7 +274,13 @@ STEPS = (
         "07-load/your-turn",
         "Your turn: four at a time",
         evidence.parallel(4),
-        State(("07-parallel", "03-service"), pulled=_EVERY_POD, slow=True),
+        _PARALLEL,
+    ),
+    Step(
+        "07-load/under-200",
+        "Your turn: 200, and no answer",
+        evidence.pulls_failed_under_200,
+        _PARALLEL._replace(refused=4),
     ),
     Step(
         "08-metrics/proxy",

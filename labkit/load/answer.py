@@ -115,7 +115,7 @@ class Answers:
             return "in_band_error", shown, {}
         if last is None:
             return "bad_json", shown, {}
-        if last.get("done") is not True:
+        if last.get("done") is not True and last.get("status") != "success":
             return "stream_cut", f'no "done": true after {connection.chunks} chunks', {}
         return "", "", last
 

@@ -6,6 +6,7 @@ from labkit.load.errors import LoadError
 from labkit.load.plan import Plan
 
 OLLAMA = {"generate": "/api/generate", "chat": "/api/chat"}
+PULL = "/api/pull"  # its errors come under a 200 too: the first line is written before the work
 
 
 def split(url: str) -> tuple[str, int, str]:
@@ -32,9 +33,9 @@ def split(url: str) -> tuple[str, int, str]:
 
 
 def speaks_ollama(plan: Plan) -> bool:
-    """Are answers lines of JSON that end in one with "done": true?"""
+    """Are answers lines of JSON that end in one with "done": true, or a pull's "success"?"""
     path = split(plan.url)[2].partition("?")[0]
-    return plan.api is not None or path.endswith(tuple(OLLAMA.values()))
+    return plan.api is not None or path.endswith((*OLLAMA.values(), PULL))
 
 
 def content(plan: Plan) -> bytes:
