@@ -78,9 +78,7 @@ def load_test(
     Shows how far it is; Ctrl-C gives what there is until then. Raises Unreachable (nobody
     answers there), ModelMissing, PodFailed (its Pods will not run), Refused (a quota), TimedOut.
     """
-    given = ["-n", str(requests)] if requests is not None else []
-    given += ["-z", f"{seconds:g}s"] if seconds is not None else []
-    given = given or ["-n", "10"]
+    given = ["-n", str(requests or 10)] if seconds is None else ["-z", f"{seconds:g}s"]
     given += ["--sweep", ",".join(map(str, sweep))] if sweep else []
     given += [] if sweep or (rate and clients == 1) else ["-c", str(clients)]
     given += ["-t", f"{timeout_s:g}"]
