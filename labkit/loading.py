@@ -23,7 +23,7 @@ from labkit.load import __main__ as engine_main
 from labkit.load import report, workers
 from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
-from labkit.load.options import VALUES, Options, parse
+from labkit.load.options import OWN, VALUES, Options, parse
 from labkit.load.plan import Plan
 from labkit.load.request import encode
 from labkit.load.result import Result
@@ -33,7 +33,6 @@ from labkit.session import Session
 from labkit.targets import Target
 
 PROMPT = "What is a Pod?"
-OWN = ("--pods", "--path", "--context")  # of `./lab load`, not of the engine
 _OWN_REQUEST = {"-d", "-D", "-m", "--path"}  # with one of these it is not about a model
 
 Run = Callable[[Plan, Callable[[Progress], None], Callable[[str], None]], Result]

@@ -84,6 +84,21 @@ def test_an_ollama_on_this_machine_is_measured_from_this_machine(llama, capsys):
     assert "✓ http://127.0.0.1" in out
 
 
+def test_a_pull_is_whole_with_its_success_and_its_error_under_200_is_a_failure(answering):
+    ends = iter([b'{"status": "success"}', b'{"error": "file does not exist"}', b""])
+
+    def answer(handler) -> None:
+        handler.chunk(b'{"status": "pulling manifest"}\n')
+        if end := next(ends):
+            handler.chunk(end + b"\n")
+        handler.chunk(b"")
+
+    found = loading.load_test(f"{answering(answer)}/api/pull", body={"model": "x"}, requests=3)
+    assert found.succeeded == 1
+    assert found.failures == {"in_band_error": 1, "stream_cut": 1}
+    assert found.items[0]["statuses"] == {"200": 3}
+
+
 def test_a_sweep_is_a_level_for_each_number_of_clients(llama):
     found = loading.load_test(llama, model="x", sweep=[1, 3], requests=4)
     assert [level.plan.clients for level in found.levels] == [1, 3]
