@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 import labkit
-from labkit import load_pods, loading, session
-from labkit.errors import LabError, ModelMissing, Unreachable
+from labkit import load_pods, load_target, loading, session
+from labkit.errors import LabError
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 
@@ -64,13 +64,13 @@ def served(monkeypatch):
     monkeypatch.setattr(session, "_current", here)
     monkeypatch.setattr(session, "enter", lambda: here)
     monkeypatch.setattr(
-        loading.targets, "found", lambda here, one: {"spec": {"ports": [{"port": 80}]}}
+        load_target.targets, "found", lambda here, one: {"spec": {"ports": [{"port": 80}]}}
     )
-    monkeypatch.setattr(loading.targets, "pods_of", lambda here, one: [pod])
-    monkeypatch.setattr(loading.targets, "ready", lambda pod: asked.ready)
-    monkeypatch.setattr(loading.reach, "opened", lambda here, target: Server())
-    monkeypatch.setattr(loading.evidence, "models", lambda at: [labkit.model, *asked.held])
-    monkeypatch.setattr(loading.hints, "likely", lambda here: None)
+    monkeypatch.setattr(load_target.targets, "pods_of", lambda here, one: [pod])
+    monkeypatch.setattr(load_target.targets, "ready", lambda pod: asked.ready)
+    monkeypatch.setattr(load_target.reach, "opened", lambda here, target: Server())
+    monkeypatch.setattr(load_target.evidence, "models", lambda at: [labkit.model, *asked.held])
+    monkeypatch.setattr(load_target.hints, "likely", lambda here: None)
     monkeypatch.setattr(load_pods, "run", run)
     return asked
 
@@ -130,14 +130,6 @@ def test_the_line_that_is_printed_means_the_same(served, capsys):
     assert served.pods == [3, 3]
 
 
-def test_a_service_is_asked_by_its_name_and_port_and_a_pod_by_its_address(served):
-    loading.load_test("service/ollama")
-    loading.load_test("pod/ollama-1")
-    first, second = served.plans
-    assert first.url == "http://ollama.lab:80/" and first.addresses == ()
-    assert second.addresses == ("10.0.0.7:11434",)
-
-
 def test_another_request_than_a_prompt_wants_no_model(served):
     body = {"model": "nobody has it"}
     loading.load_test("service/ollama", path="/api/pull", body=body)
@@ -180,35 +172,6 @@ def test_a_url_of_somebody_else_is_refused_with_the_word_that_allows_it():
     with pytest.raises(LabError, match="load goes only to this machine") as error:
         loading.load_test("http://192.0.2.1:11434", model="x")
     assert "--i-own-this-target" in error.value.hint
-
-
-def test_a_model_that_no_pod_has_is_told_with_those_that_there_are(served):
-    with pytest.raises(ModelMissing) as error:
-        loading.load_test("service/ollama", model="y")
-    assert str(error.value).splitlines() == [
-        "ModelMissing: service/ollama does not have the model y",
-        f"saw: it has {labkit.model}, x:latest",
-        'try: lab.pull("y", at="service/ollama")',
-    ]
-
-
-def test_a_target_that_is_silent_is_told_with_the_likely_cause(served, monkeypatch):
-    served.silent = Unreachable("service/ollama does not answer", "refused", "look")
-    with pytest.raises(Unreachable, match="saw: refused"):
-        loading.load_test("service/ollama")
-    mistake = SimpleNamespace(cause="the Service leads to another port", fix="correct the port")
-    monkeypatch.setattr(loading.hints, "likely", lambda here: mistake)
-    with pytest.raises(Unreachable) as error:
-        loading.load_test("service/ollama")
-    assert error.value.saw == "refused; likely: the Service leads to another port"
-    assert error.value.hint == "correct the port"
-
-
-def test_pods_that_are_not_ready_are_not_asked(served):
-    served.ready = False
-    with pytest.raises(Unreachable, match="pod/ollama-1 has no ready Pod"):
-        loading.load_test("pod/ollama-1")
-    assert not served.plans
 
 
 def test_ctrl_c_on_this_machine_gives_what_there_is(llama):
