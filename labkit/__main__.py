@@ -86,12 +86,12 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_load(load: argparse.ArgumentParser) -> None:
     """The options of `load`, for the help of all commands; `labkit.load` reads them itself."""
-    from labkit.load.options import SWITCHES, USAGE, VALUES
+    from labkit.load.options import OWN, SWITCHES, USAGE, VALUES
 
     load.usage, load.description = "%(prog)s [options] TARGET", USAGE
     load.formatter_class = argparse.RawDescriptionHelpFormatter
     load.add_argument("target", nargs="?", metavar="TARGET", help="http://…, or a Service")
-    for name in VALUES:
+    for name in (*VALUES, *OWN):
         load.add_argument(name, action="append", help=argparse.SUPPRESS)
     for name in set(SWITCHES) - {"-h", "--help"}:
         load.add_argument(name, action="store_true", help=argparse.SUPPRESS)

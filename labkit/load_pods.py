@@ -29,6 +29,7 @@ START_S = 1.0  # for Python to start in every Pod, once it knows the moment
 LATE_S = 0.1
 LAST_WORDS_S = 10.0
 POLL_S = 0.2
+PAUSE_S = 1.0  # before a log that could not be read is read anew
 
 
 class News(NamedTuple):
@@ -156,7 +157,7 @@ class _Run:
             except ApiSilent:  # it restarts; the log is read anew, and nothing counts twice
                 if time.monotonic() > deadline:
                     break
-                time.sleep(1)
+                time.sleep(PAUSE_S)
             except NotFound:
                 break
         self.news.put(News(index, None))

@@ -15,25 +15,22 @@ from functools import partial
 from typing import NamedTuple
 
 import labkit
-from labkit import evidence, hints, load_pods, ollama, reach, targets
+from labkit import load_pods, load_target, targets
 from labkit import session as sessions
 from labkit.display import Live, echo
-from labkit.errors import LabError, ModelMissing, Unreachable
+from labkit.errors import LabError
 from labkit.load import __main__ as engine_main
 from labkit.load import report, workers
 from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
-from labkit.load.options import VALUES, Options, parse
+from labkit.load.options import OWN, VALUES, Options, parse
 from labkit.load.plan import Plan
 from labkit.load.request import encode
 from labkit.load.result import Result
 from labkit.load.targets import Targets
 from labkit.measured import Measured
-from labkit.session import Session
-from labkit.targets import Target
 
 PROMPT = "What is a Pod?"
-OWN = ("--pods", "--path", "--context")  # of `./lab load`, not of the engine
 _OWN_REQUEST = {"-d", "-D", "-m", "--path"}  # with one of these it is not about a model
 
 Run = Callable[[Plan, Callable[[Progress], None], Callable[[str], None]], Result]
@@ -69,18 +66,21 @@ def load_test(
     from `pods` Pods in the cluster, which begin at one moment; an http:// URL from this machine,
     and only on it, unless `i_own_this_target`.
 
-    `clients` ask at a time, `requests` in all (10) or for `seconds`; `sweep=[1, 2, 4]` is one
+    `clients` ask at a time, `requests` in all (10), or for `seconds`; `sweep=[1, 2, 4]` is one
     measurement for each number of clients. `rate` sends so many a second whatever comes back (an
-    open loop), at moments that are `arrivals`: "constant" or "poisson". `warmup` requests go first
-    and are not counted. `path` and `body` send something else than a prompt. `goodput` has limits
-    in ms, {"ttft": 500, "gap": 100, "latency": 9000}. One answer may take `timeout_s` seconds.
+    open loop, `clients` the most at once), at `arrivals` that are "constant" or "poisson".
+    `warmup` requests go first and are not counted. `path` and `body` send something else than a
+    prompt. `goodput` has limits in ms, {"ttft": 500, "gap": 100, "latency": 9000}. One answer may
+    take `timeout_s` seconds.
 
     Shows how far it is; Ctrl-C gives what there is until then. Raises Unreachable (nobody
     answers there), ModelMissing, PodFailed (its Pods will not run), Refused (a quota), TimedOut.
     """
-    given = ["-n", str(requests)] if requests is not None else []
-    given += ["-z", f"{seconds:g}s"] if seconds is not None else []
-    given = given or ["-n", "10"]
+    given = (
+        ["-n", str(10 if requests is None else requests)]
+        if seconds is None
+        else ["-z", f"{seconds:g}s"]
+    )
     given += ["--sweep", ",".join(map(str, sweep))] if sweep else []
     given += [] if sweep or (rate and clients == 1) else ["-c", str(clients)]
     given += ["-t", f"{timeout_s:g}"]
@@ -164,10 +164,10 @@ def asked(words: Sequence[str]) -> Asked:
     if not _OWN_REQUEST & {word.partition("=")[0] for word in rest} and "--path" not in own:
         rest += [] if _has(rest, "--model") else ["--model", labkit.model]
     one = targets.parsed(session, target)
-    options = parse([*rest, *_address(session, one, own.get("--path", "/"))])
+    options = parse([*rest, *load_target.words(session, one, own.get("--path", "/"))])
     if options.processes != 1:
         raise LoadError("in the cluster workers are Pods", "--processes", "--pods 4")
-    _require_answers(session, one, options.plan)
+    load_target.require_answers(session, one, options.plan.model)
     return Asked(str(one), options, pods, partial(load_pods.run, session, pods=pods))
 
 
@@ -212,50 +212,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _address(session: Session, one: Target, path: str) -> list[str]:
-    """The engine's words for a target: a Service by its name, Pods by their addresses."""
-    item = targets.found(session, one)
-    if one.resource.kind == "Service":
-        ports = item["spec"].get("ports", [])
-        port = ports[0]["port"] if ports else reach.OLLAMA_PORT
-        return [f"http://{one.name}.{session.namespace}:{port}{path}"]
-    ready = [pod for pod in targets.pods_of(session, one) if targets.ready(pod)]
-    if not ready:
-        raise _likely(session, Unreachable(f"{one} has no ready Pod", "", f'lab.wait("{one}")'))
-    words = [f"http://{one.name}:{reach.OLLAMA_PORT}{path}"]
-    for pod in ready:
-        words += ["--address", f"{pod['status']['podIP']}:{reach.OLLAMA_PORT}"]
-    return words
-
-
-def _require_answers(session: Session, one: Target, plan: Plan) -> None:
-    """Raises Unreachable, with the likely cause, and ModelMissing where no Pod has the model."""
-    try:
-        with reach.opened(session, str(one)) as server:
-            server.get("/")
-    except Unreachable as error:
-        raise _likely(session, error) from None
-    if not plan.model:
-        return
-    pods = [pod for pod in targets.pods_of(session, one) if targets.ready(pod)]
-    held = {model for pod in pods for model in evidence.models(f"pod/{pod['metadata']['name']}")}
-    if not any(ollama.same(model, plan.model) for model in held):
-        raise ModelMissing(
-            f"{one} does not have the model {plan.model}",
-            f"it has {', '.join(sorted(held)) or 'none'}",
-            f'lab.pull("{plan.model}", at="{one}")',
-            status=404,
-        )
-
-
-def _likely(session: Session, error: Unreachable) -> Unreachable:
-    """The same error, with the classic mistake that the namespace looks like, if any."""
-    mistake = hints.likely(session)
-    if not mistake:
-        return error
-    return Unreachable(error.happened, f"{error.saw}; likely: {mistake.cause}", mistake.fix)
-
-
 def _here(plan: Plan, on_progress: Callable, on_wait: Callable, *, processes: int) -> Result:
     """On this machine, in a process of its own: a kernel's threads would be in the figures."""
     return workers.run(plan, processes, on_progress)
@@ -281,8 +237,8 @@ def _measured(wanted: Asked) -> Measured:
                 break
         swept = bool(wanted.options.sweep)
         measured = Measured(wanted.target, found, pods=wanted.pods, swept=swept)
-        if measured.interrupted:
-            live.show(f"■ stopped\n{measured!r}", measured._repr_html_())
+        if measured.interrupted or measured.failed:  # it says so itself
+            live.show(repr(measured), measured._repr_html_())
         else:
             live.done(repr(measured), measured._repr_html_())
     return measured

@@ -6,7 +6,8 @@ from labkit.load.errors import LoadError
 from labkit.load.plan import Plan
 
 USAGE = """\
-Usage: ./lab load [options] URL | python -m labkit.load [options] URL
+Usage: ./lab load [options] TARGET | python -m labkit.load [options] URL
+TARGET is http://HOST:PORT, or in the lab's cluster service/NAME, deployment/NAME or pod/NAME.
 
 hey's flags, with hey's meaning:
   -n N        requests, exactly N: hey rounds down to a multiple of -c (200)
@@ -35,6 +36,11 @@ Experiment:
   --address IP:PORT    a Pod's address in place of the URL's host, any number of times
   --processes N        N processes share the work; the results are merged
   --i-own-this-target  needed for a target that is not this machine
+
+In the lab's cluster (./lab load only), where Pods ask:
+  --pods N             N Pods share the work and begin at one moment; the results are merged (1)
+  --path PATH          of the request, such as /api/tags
+  --context CTX        an existing cluster of your kubeconfig instead of the lab's own
 
 In a Pod:
   --plan FILE|-  --worker I/N  --start-at EPOCH_S  --progress
@@ -166,6 +172,7 @@ SWITCHES = {
     "-h": ("help", True),
 }
 REPEATED = ("headers", "addresses")
+OWN = ("--pods", "--path", "--context")  # of `./lab load`: what labkit.loading takes out
 OPEN_LOOP_CLIENTS = 1000
 
 
