@@ -146,10 +146,7 @@ def seen(
 def _why(panel: Panel, namespace: str, targets: Sequence[Series]) -> str:
     """Why there is nothing: nothing is scraped, something does not answer, or nothing happened."""
     if not targets:
-        return (
-            f"Prometheus scrapes no Pod of namespace {namespace} (it takes a container port"
-            f" whose name begins with metrics); it needs {panel.needs}"
-        )
+        return f"Prometheus scrapes no Pod of namespace {namespace}; it needs {panel.needs}"
     down = [
         f"{one.labels['pod']}/{one.labels['container']}" for one in targets if not one.points[-1][1]
     ]
