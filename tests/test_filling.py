@@ -1,5 +1,8 @@
 """labkit/filling.py: which Pods lack a model, have too much, or were asked."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 
 import labkit
@@ -80,6 +83,17 @@ def test_what_is_still_to_be_asked_is_asked(pods):
     assert filling.left(session.current(), asks) == [Change("ask", "service/ollama", "15 times")]
     pods(a=({MODEL}, 27))
     assert left(asks) == []
+
+
+def test_the_slow_model_is_asked_in_turn_with_the_other(store, monkeypatch):
+    asked = []
+    server = SimpleNamespace(post=lambda path, body: asked.append(body["model"]))
+    monkeypatch.setattr(filling.reach, "opened", lambda *_: nullcontext(server))
+    change = [Change("ask", "service/ollama", "3 times")]
+    filling.do(session.current(), MANY._replace(slow=True, asked=3), change, 1)
+    assert asked == [MODEL, slow.NAME, MODEL]
+    filling.do(session.current(), MANY._replace(asked=3), change, 1)
+    assert asked[3:] == [MODEL] * 3
 
 
 @pytest.mark.parametrize(("year", "left_to_do"), [("2020", [("delete", "pod/a")]), ("2999", None)])
