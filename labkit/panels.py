@@ -197,13 +197,14 @@ def now(points: Sequence[tuple[float, float]]) -> str:
     return number(value) if at > -ENDED_S else "ended"
 
 
-def html(found: Sequence[Seen], caption: str) -> str:
-    """A chart for each panel with its PromQL below, side by side as they fit."""
-    boxes = "".join(_box(one) for one in found)
-    return f'<div style="{FRAME};white-space:normal"><div>{escape(caption)}</div>{boxes}</div>'
+def html(found: Sequence[Seen], caption: str, span_s: float) -> str:
+    """A chart for each panel with its PromQL below, side by side as they fit, of one time span."""
+    boxes = "".join(_box(one, span_s) for one in found)
+    style = f"{FRAME};white-space:normal"
+    return f'<span>{escape(caption)}</span><div style="{style}">{boxes}</div>'
 
 
-def _box(one: Seen) -> str:
+def _box(one: Seen, span_s: float) -> str:
     """The last values stand in the legend: a colour is not what tells them apart."""
     if one.missing:
         shown = (
@@ -212,7 +213,8 @@ def _box(one: Seen) -> str:
         )
     else:
         named = {f"{name}: {now(points)}": points for name, points in one.series.items()}
-        shown = image(one.panel.title, ACROSS, one.panel.unit, named, size=SIZE)
+        shape = {"size": SIZE, "span": (-span_s, 0)}
+        shown = image(one.panel.title, ACROSS, one.panel.unit, named, **shape)
     asks = "".join(
         f'<div><code style="font-size:11px;overflow-wrap:anywhere">{escape(query)}</code></div>'
         for query in one.queries

@@ -69,7 +69,7 @@ def test_what_is_missing_is_said_with_its_reason_and_is_never_zero(targets, why)
     assert panels.table([found], "").rows == [["queued (requests)", "–", "no data", "", ""]]
     assert f"queued: no data: {why}" in panels.text([found], "")
     assert panels.line([found]) == "queued: no data"
-    html = panels.html([found], "")
+    html = panels.html([found], "", 60)
     assert f"<b>queued</b>: no data: {why}" in html
     assert "<img" not in html
 
@@ -82,7 +82,7 @@ def test_a_quantile_of_nothing_is_no_data():
 
 
 def test_html_is_an_image_with_words_and_the_value_now_in_its_legend():
-    html = panels.html([seen(WAITING)], "namespace <lab>")
+    html = panels.html([seen(WAITING)], "namespace <lab>", 60)
     assert "namespace &lt;lab&gt;" in html
     (alt,) = re.findall(r'<img alt="([^"]*)"', html)
     assert alt.startswith(f"queued. Line chart of requests over time (s, 0 is now). {POD}: 2: ")
