@@ -57,11 +57,11 @@ def elsewhere(lab):
 @pytest.fixture(scope="module")
 def pods(twins, elsewhere):
     """The same Pod in both namespaces, and before that in one that is none of the lab's."""
-    for name in (elsewhere, *twins):
-        kube.Lab().kubectl(
-            "apply", "--namespace", name, "--filename", "-", stdin=exporter("counts")
-        )
-        twins.kubectl(name, "wait", "pod/counts", "--for=condition=Ready", "--timeout=60s")
+    for names in ((elsewhere,), twins):
+        for name in names:
+            twins.kubectl(name, "apply", "--filename", "-", stdin=exporter("counts"))
+        for name in names:
+            twins.kubectl(name, "wait", "pod/counts", "--for=condition=Ready", "--timeout=60s")
 
 
 @pytest.fixture
