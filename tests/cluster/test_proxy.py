@@ -25,7 +25,7 @@ LONG = {
     "options": {"num_predict": 3000},
 }
 SHORT = {"model": labkit.model, "prompt": "What is a Pod?"}
-REQUESTS = 1000
+REPLICAS, REQUESTS = 2, 1000
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,7 +34,7 @@ def proxied(twins) -> Iterator[None]:
     for folder in ("05-model", "03-service", "08-proxy"):
         for item in manifests.load(f"k8s/steps/{folder}"):
             if item["kind"] == "Deployment":
-                item["spec"]["replicas"] = 2
+                item["spec"]["replicas"] = REPLICAS
                 (proxy,) = [
                     one
                     for one in item["spec"]["template"]["spec"]["initContainers"]
@@ -56,11 +56,25 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def pods() -> list[str]:
-    """The Pods behind the Service that are not on their way out."""
+    """The two ready Pods behind the Service that are not on their way out, once there are two."""
     path = session.current().api.resource("pods").path(session.current().namespace)
-    query = {"labelSelector": "app=ollama"}
-    found = session.current().api.request("GET", path, query=query)["items"]
-    return [one["metadata"]["name"] for one in found if "deletionTimestamp" not in one["metadata"]]
+    deadline = time.monotonic() + 60
+    while True:
+        query = {"labelSelector": "app=ollama"}
+        found = session.current().api.request("GET", path, query=query)["items"]
+        ready = [
+            one["metadata"]["name"]
+            for one in found
+            if "deletionTimestamp" not in one["metadata"]
+            and any(
+                condition["type"] == "Ready" and condition["status"] == "True"
+                for condition in one["status"].get("conditions", [])
+            )
+        ]
+        if len(ready) == REPLICAS:
+            return ready
+        assert time.monotonic() < deadline, found
+        time.sleep(0.3)
 
 
 def order_gone(pod: str) -> None:
@@ -138,22 +152,19 @@ def test_a_full_queue_says_no_at_once_and_a_pod_that_goes_cuts_no_stream(pool):
 
 
 def test_no_answer_is_cut_while_pods_go(pool):
-    waiting.rollout("deployment/ollama")
     load = pool.submit(
-        labkit.load_test, "service/ollama", clients=30, requests=REQUESTS, rate=100, warmup=1
+        labkit.load_test, "service/ollama", clients=30, requests=REQUESTS, rate=50, warmup=1
     )
-    gone = []
-    while not load.done() and len(gone) < 2:
-        time.sleep(3)
-        gone.append(pods()[0])
-        order_gone(gone[-1])
-        waiting.rollout("deployment/ollama")
+    for _ in range(2):
+        order_gone(pods()[0])
+    pods()
+    gone_in_time = not load.done()
     (found,) = load.result(timeout=60).levels
     failures = {kind: count for kind, count in found.failures.items() if count}
-    assert set(failures) <= {"http_status"}, (found.failures, found.failure_examples)
+    assert set(failures) <= {"http_status"}, (failures, found.failure_examples)
     assert set(found.statuses) <= {"200", "503"}
     assert sum(found.statuses.values()) == REQUESTS
-    assert len(gone) == 2
+    assert gone_in_time
 
 
 def totals() -> Counter[str]:
@@ -166,7 +177,6 @@ def totals() -> Counter[str]:
 
 
 def test_the_exporters_counts_are_the_clients_own():
-    waiting.rollout("deployment/ollama")
     before = totals()
     (load,) = labkit.load_test("service/ollama", clients=8, requests=200).levels
     with reach.opened(session.current(), "service/ollama") as connection:
