@@ -173,8 +173,9 @@ def _ms(value: float) -> str:
 
 def _figures(one: Result, two: Result) -> list[tuple[str, float | None, float | None]]:
     """Name and value of both, of what at least one of them has."""
-    rates = [(name, one.rates()[name], two.rates()[name]) for name in one.rates()]
-    found = [(name.replace("_per_s", "/s"), a, b) for name, a, b in rates if a or b]
+    rates = ("requests_per_s", "tokens_per_s")
+    pairs = [(name.replace("_per_s", "/s"), one.rates()[name], two.rates()[name]) for name in rates]
+    found = [(name, a, b) for name, a, b in pairs if a or b]
     for name, metric in _TIMES.items():
         for share, q in _QUANTILES:
             a, b = (

@@ -84,6 +84,14 @@ def test_levels_are_compared_with_those_of_the_same_load(sweep):
     assert next(row for row in table if row[1] == "failed")[2:] == ["0", "0", "–"]
 
 
+def test_a_figure_that_only_one_of_both_has_is_compared_with_nothing():
+    without = level(answers=0, failed=1)
+    table = Measured("a", [level()]).compare(Measured("b", [without]))
+    row = next(row for row in table if row[1] == "first token p50 ms")
+    assert float(row[2]) == pytest.approx(101, rel=0.004)
+    assert row[3:] == ["–", "–"]
+
+
 def test_two_single_levels_are_compared_whatever_their_loads_are():
     table = Measured("a", [level(1)]).compare(Measured("b", [level(8)]))
     assert len(table)
