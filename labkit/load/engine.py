@@ -22,7 +22,7 @@ from labkit.load.wire import BadResponse, Reader
 
 BUFFER = 256 * 1024
 TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
-NAP_NS = 2_000_000
+NAP_NS = 5_000_000
 # A nap delays the next request of a client: by no more than this part of a typical answer.
 NAP_SHARE = 200
 SHORTEST_NAP_NS = 200_000  # below it the sleep costs more than it saves
@@ -351,7 +351,7 @@ class Engine:
                         if lines > 1:
                             # one stamp for several lines: they are taken to have come evenly
                             each //= lines
-                            gaps.values.extend([each] * (lines - 1))
+                            gaps.repeat(each, lines - 1)
                         connection.held = each
                         connection.last = stamp
                         connection.chunks += lines
