@@ -46,6 +46,7 @@ class Reader:
     __slots__ = (
         "bodyless",
         "complete",
+        "error_line",
         "excerpt",
         "head",
         "heads",
@@ -86,6 +87,7 @@ class Reader:
         self.keep_lines = self.wants_lines
         self.regular = False  # may the next bytes take the fast path?
         self.last_line = b""
+        self.error_line = b""  # a line of the strict parser's that begins with {"error"
         self.excerpt = b""
         self.started = False  # has any byte of this response come?
         self.complete = False
@@ -146,7 +148,7 @@ class Reader:
         count, at, size = 0, 0, len(data)
         while at < size and not self.complete:
             state = self.state
-            if state == DATA or state == LENGTH:
+            if state in (DATA, LENGTH):
                 end = min(size, at + self.missing)
                 self.missing -= end - at
                 count += self._body(data[at:end])
@@ -261,6 +263,9 @@ class Reader:
         full = [line for line in lines if line.strip()]
         if full:
             self.last_line = full[-1]
+            for line in full:
+                if line.startswith(b'{"error"'):
+                    self.error_line = line
             if self.keep_lines:
                 self.lines += full
         return len(full)
