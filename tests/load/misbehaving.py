@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import select
 import socket
 import struct
@@ -12,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from tests.load.answers import CHUNKED, END, chunk, chunked, head, line, lines, sized
+from tests.load.answers import CHUNKED, END, chunk, chunked, head, lines, sized
 
 LONGEST_S = 20.0  # no way goes on for longer, whatever the client does
-PAUSE_S = 0.002  # between the bytes of what comes slowly: each is a read of its own
+PAUSE_S = 0.001  # between the bytes of what comes slowly: each is a read of its own
+THINKS_S = 0.4  # far more than a close takes that was under way when the request was sent
 FIRST, *_, LAST = lines()
 GOOD = chunked(lines())
 
@@ -23,30 +23,33 @@ GOOD = chunked(lines())
 class Client:
     """The connection of one client, as a way sees it."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, bodies: list[bytes]) -> None:
         self.sock = sock
+        self.bodies = bodies
+        self.unread = bytearray()
         self.closed = False
         sock.settimeout(LONGEST_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def asks(self) -> bool:
         """Waits for the next request, which stays unread; False when the client has left."""
-        return bool(self.sock.recv(1, socket.MSG_PEEK))
+        return bool(self.unread or self.sock.recv(1, socket.MSG_PEEK))
 
     def request(self) -> bytes:
         """Reads one request; its body."""
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self._received()
-        top, _, body = data.partition(b"\r\n\r\n")
-        sizes = [
+        while b"\r\n\r\n" not in self.unread:
+            self.unread += self._received()
+        top, _, _ = bytes(self.unread).partition(b"\r\n\r\n")
+        size = len(top) + 4 + sum(
             int(field.partition(b":")[2])
             for field in top.lower().splitlines()
             if field.startswith(b"content-length:")
-        ]
-        while len(body) < sum(sizes):
-            body += self._received()
-        return body
+        )
+        while len(self.unread) < size:
+            self.unread += self._received()
+        self.bodies.append(bytes(self.unread[len(top) + 4 : size]))
+        del self.unread[:size]
+        return self.bodies[-1]
 
     def send(self, *pieces: bytes) -> None:
         self.sock.sendall(b"".join(pieces))
@@ -120,7 +123,7 @@ def serving(way: Way, *, every: int = 1, host: str = "127.0.0.1") -> Iterator[Se
 
     def accept() -> None:
         while stopping not in select.select([listener, stopping], [], [])[0]:
-            client = Client(listener.accept()[0])
+            client = Client(listener.accept()[0], server.bodies)
             server.connections += 1
             thread = threading.Thread(target=serve, args=(client,))
             clients.append((client, thread))
@@ -222,9 +225,9 @@ def answers_before_the_request(client: Client) -> None:
 
 
 def invalid_utf8_in_a_word(client: Client) -> None:
-    """Half of a character in a line that is counted and not read."""
+    """Half of a character in a line after the first: such are counted and not read."""
     client.request()
-    client.send(chunked([FIRST.replace(b"word0", b"\xe4\xbd"), LAST]))
+    client.send(chunked([FIRST, FIRST.replace(b"word0", b"\xe4\xbd"), LAST]))
 
 
 # Slow.
@@ -287,6 +290,13 @@ def accepts_and_closes(client: Client) -> None:
 def reset_before_answer(client: Client) -> None:
     client.request()
     client.reset()
+
+
+def thinks_and_closes(client: Client) -> None:
+    """Takes the request, works on it for a while, and dies without a byte."""
+    client.request()
+    time.sleep(THINKS_S)
+    client.close()
 
 
 def closes_before_request_is_read(client: Client) -> None:
@@ -481,6 +491,11 @@ def bad_json_in_last_line(client: Client) -> None:
     client.send(chunked([FIRST, LAST.replace(b'"done":true', b'"done":true,,')]))
 
 
+def invalid_utf8_in_first_line(client: Client) -> None:
+    client.request()
+    client.send(chunked([FIRST.replace(b"word0", b"\xe4\xbd"), LAST]))
+
+
 def invalid_utf8_in_last_line(client: Client) -> None:
     client.request()
     client.send(chunked([FIRST, LAST.replace(b"stop", b"\xff\xfe")]))
@@ -530,17 +545,3 @@ def more_after_the_end(client: Client) -> None:
     """A good answer with bytes behind it that belong to none: the connection is spoilt."""
     client.request()
     client.send(GOOD, b"HTTP/1.1 500 Of Nobody\r\nContent-Length: 0\r\n\r\n")
-
-
-def counted(data: bytes) -> int:
-    """How many lines of a stream are in `data`.
-
-    >>> counted(b''.join(lines(3)))
-    4
-    """
-    return sum("response" in json.loads(each) for each in data.splitlines())
-
-
-def one_line(text: str) -> bytes:
-    """A line with this word."""
-    return line(response=text, done=False)
