@@ -160,8 +160,7 @@ class Answers:
         result.prompt_tokens += _number(last, "prompt_eval_count")
         result.generated_tokens += tokens
         if tokens and latency > 0:
-            speed = metrics["tokens_per_s_per_request"]
-            speed.record(int(tokens * 1e9 / latency * speed.per_unit))
+            metrics["tokens_per_s_per_request"].record(int(tokens * 1e12 / latency))
 
 
 def _number(line: dict, name: str) -> int:

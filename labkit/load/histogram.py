@@ -13,10 +13,10 @@ from array import array
 from collections import Counter
 from math import ceil
 
-BATCH = 1024
 _UPPER = 1 if sys.byteorder == "little" else 0
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
-MS = 1e6  # nanoseconds
+# what is recorded → how many of it are one of what is shown
+UNITS = {"ns": 1e6, "0.001/s": 1e3}
 
 
 def lower_edge(index: int) -> float:
@@ -37,10 +37,10 @@ class Histogram:
     2.0
     """
 
-    __slots__ = ("buckets", "count", "maximum", "minimum", "per_unit", "record", "total", "values")
+    __slots__ = ("buckets", "count", "maximum", "minimum", "record", "total", "unit", "values")
 
-    def __init__(self, per_unit: float = MS) -> None:
-        self.per_unit = per_unit  # recorded values of one displayed unit
+    def __init__(self, unit: str = "ns") -> None:
+        self.unit = unit
         self.buckets: Counter[int] = Counter()
         self.count = self.total = 0
         self.minimum = self.maximum = 0
@@ -83,8 +83,18 @@ class Histogram:
             seen += self.buckets[index]
             if seen >= rank:
                 middle = (lower_edge(index) + lower_edge(index + 1)) / 2
-                return min(max(middle, self.minimum), self.maximum) / self.per_unit
+                return min(max(middle, self.minimum), self.maximum) / UNITS[self.unit]
         return 0.0
+
+    def counts(self, edges: list[float]) -> list[int]:
+        """How many values lie at or below each edge and above the one before it."""
+        self.fold()
+        found = [0] * len(edges)
+        for index, count in self.buckets.items():
+            value = min(max(lower_edge(index), self.minimum), self.maximum) / UNITS[self.unit]
+            place = next((i for i, edge in enumerate(edges) if value <= edge), len(edges) - 1)
+            found[place] += count
+        return found
 
     def summary(self) -> dict | None:
         """The schema's object: count, mean, min, quantiles, max and the buckets; None of none."""
@@ -94,26 +104,25 @@ class Histogram:
         shown = {name: round(self.quantile(share), 6) for name, share in QUANTILES.items()}
         return {
             "count": self.count,
-            "mean": round(self.total / self.count / self.per_unit, 6),
-            "min": round(self.minimum / self.per_unit, 6),
+            "mean": round(self.total / self.count / UNITS[self.unit], 6),
+            "min": round(self.minimum / UNITS[self.unit], 6),
             **shown,
-            "max": round(self.maximum / self.per_unit, 6),
+            "max": round(self.maximum / UNITS[self.unit], 6),
             "histogram": {
+                "unit": self.unit,
                 "total": self.total,
                 "min": self.minimum,
                 "max": self.maximum,
-                "per_unit": self.per_unit,
                 "buckets": [[index, self.buckets[index]] for index in sorted(self.buckets)],
             },
         }
 
     @classmethod
-    def of(cls, summary: dict | None, per_unit: float = MS) -> Histogram:
+    def of(cls, summary: dict | None, unit: str = "ns") -> Histogram:
         """The histogram that `summary` described, exactly."""
-        histogram = cls(per_unit)
+        histogram = cls(unit)
         if summary:
             raw = summary["histogram"]
-            histogram.per_unit = raw["per_unit"]
             histogram.count, histogram.total = summary["count"], raw["total"]
             histogram.minimum, histogram.maximum = raw["min"], raw["max"]
             histogram.buckets = Counter(dict(raw["buckets"]))

@@ -30,6 +30,17 @@ FIELDS = {
     "worker": 0,
     "workers": 1,
 }
+NUMBERS = {  # field: its types, its least value
+    "requests": ((int,), 1),
+    "clients": ((int,), 1),
+    "num_predict": ((int,), -1),
+    "seconds": ((int, float), 0.001),
+    "rate": ((int, float), 0.001),
+    "client_rate": ((int, float), 0.001),
+    "timeout_s": ((int, float), 0),
+    "warmup": ((int,), 0),
+    "seed": ((int,), 0),
+}
 TUPLES = ("headers", "goodput", "addresses")
 
 
@@ -54,6 +65,18 @@ class Plan:
             if name in TUPLES:
                 value = tuple(tuple(v) if isinstance(v, list) else v for v in value)
             object.__setattr__(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        """Numbers are numbers, and at least what a run needs; raises LoadError."""
+        for name, (kinds, least) in NUMBERS.items():
+            value = getattr(self, name)
+            if (value is None and FIELDS[name] is None) or (name == "requests" and value is None):
+                continue
+            if type(value) not in kinds or not least <= value < float("inf"):
+                raise LoadError(f"{name} cannot be {value!r}", f"at least {least}", "./lab load -h")
+        if self.requests is None and self.seconds is None:
+            raise LoadError("a run needs an end", "no requests, no seconds", "-n 200, or -z 10s")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Plan cannot be changed; plan.replace({name}=...) gives another")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from labkit.load.errors import LoadError
-from labkit.load.histogram import MS, Histogram
+from labkit.load.histogram import Histogram
 from labkit.load.plan import Plan
 
 SCHEMA = "labkit.load/1"
@@ -31,8 +31,8 @@ METRICS = (
     "schedule_deviation_ms",
     "connect_ms",
 )
-# tokens per second are recorded in thousandths, everything else in nanoseconds
-PER_UNIT = {"tokens_per_s_per_request": 1000.0}
+# tokens per second are recorded in thousandths, all else in nanoseconds
+UNIT = {"tokens_per_s_per_request": "0.001/s"}
 
 
 class Result:
@@ -53,7 +53,7 @@ class Result:
         self.statuses: dict[str, int] = {}
         self.prompt_tokens = self.generated_tokens = self.chunks = 0
         self.good = 0  # requests within the limits of Plan.goodput
-        self.metrics = {name: Histogram(PER_UNIT.get(name, MS)) for name in METRICS}
+        self.metrics = {name: Histogram(UNIT.get(name, "ns")) for name in METRICS}
         self.delay = Histogram()  # how late the engine read what the kernel had
         self.cpu_s = 0.0
         self.max_rss_bytes = 0
@@ -169,7 +169,7 @@ class Result:
         result.chunks = raw["chunks"]
         result.good = raw["goodput"]["requests"] if raw["goodput"] else 0
         for name in METRICS:
-            result.metrics[name] = Histogram.of(raw[name], PER_UNIT.get(name, MS))
+            result.metrics[name] = Histogram.of(raw[name], UNIT.get(name, "ns"))
         client = raw["client"]
         result.delay = Histogram.of(client["delay_ms"])
         for name in ("cpu_s", "max_rss_bytes", "reads", "timestamps", "clock_steps"):
