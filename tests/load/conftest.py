@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-DEADLINE_S = 60  # of one test: what hangs is told where
+DEADLINE_S = 30  # of one test: what hangs is told where
 
 
 def descriptors() -> dict[int, str]:

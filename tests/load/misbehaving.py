@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import select
 import socket
 import struct
@@ -40,10 +39,14 @@ class Client:
         while b"\r\n\r\n" not in self.unread:
             self.unread += self._received()
         top, _, _ = bytes(self.unread).partition(b"\r\n\r\n")
-        size = len(top) + 4 + sum(
-            int(field.partition(b":")[2])
-            for field in top.lower().splitlines()
-            if field.startswith(b"content-length:")
+        size = (
+            len(top)
+            + 4
+            + sum(
+                int(field.partition(b":")[2])
+                for field in top.lower().splitlines()
+                if field.startswith(b"content-length:")
+            )
         )
         while len(self.unread) < size:
             self.unread += self._received()
@@ -93,7 +96,13 @@ class Server:
         self.requests = 0
         self.bodies: list[bytes] = []
         self.broken: list[BaseException] = []  # what no way may raise
-        self.lock = threading.Lock()
+        self.counted = threading.Condition()
+
+    def wait_for(self, *, requests: int) -> None:
+        """Returns when so many requests have come."""
+        with self.counted:
+            came = self.counted.wait_for(lambda: self.requests >= requests, LONGEST_S)
+        assert came, f"{self.requests} of {requests} requests in {LONGEST_S:g} s"
 
 
 @contextlib.contextmanager
@@ -105,14 +114,14 @@ def serving(way: Way, *, every: int = 1, host: str = "127.0.0.1") -> Iterator[Se
     server = Server(f"http://{address}:{listener.getsockname()[1]}")
     stop, stopping = socket.socketpair()
     clients: list[tuple[Client, threading.Thread]] = []
-    turns = itertools.count(1)
 
     def serve(client: Client) -> None:
         try:
             while not client.closed and client.asks():
-                with server.lock:
+                with server.counted:
                     server.requests += 1
-                    turn = next(turns)
+                    turn = server.requests
+                    server.counted.notify_all()
                 (way if turn % every == 0 else good)(client)
         except OSError:
             pass  # the client left, as most do to whom such things are said
