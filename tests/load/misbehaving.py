@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from tests.load.answers import CHUNKED, END, chunk, chunked, head, lines, sized
 
 LONGEST_S = 20.0  # no way goes on for longer, whatever the client does
-PAUSE_S = 0.001  # between the bytes of what comes slowly: each is a read of its own
+PAUSE_S = 0.0003  # between the bytes of what comes slowly: each is a read of its own
 THINKS_S = 0.4  # far more than a close takes that was under way when the request was sent
 FIRST, *_, LAST = lines()
 GOOD = chunked(lines())

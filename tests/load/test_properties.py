@@ -1,16 +1,20 @@
-"""What holds for every histogram and every result, on samples from seeds."""
+"""What holds for every histogram, result and schedule, on samples from seeds."""
 
 import json
 import math
 import random
+import statistics
 from collections.abc import Callable
 
 import pytest
 
-from labkit.load.histogram import BATCH, MS, QUANTILES, Histogram
+from labkit.load.histogram import QUANTILES, Histogram
 from labkit.load.plan import Plan
 from labkit.load.result import METRICS, Result
+from labkit.load.schedule import arrivals
 
+MS = 1e6  # nanoseconds
+BATCH = 1000  # values between two folds
 SAMPLES: dict[str, Callable[[random.Random], int]] = {
     "exponential": lambda chance: int(chance.expovariate(1 / 20e6)),
     "lognormal": lambda chance: int(chance.lognormvariate(15, 3)),
@@ -159,7 +163,7 @@ def test_a_merged_result_is_the_sum_of_its_workers():
         for name in whole[group]:
             assert whole[group][name] == sum(part[group][name] for part in plain)
     for name in METRICS:
-        together = Histogram(parts[0].metrics[name].per_unit)
+        together = Histogram(parts[0].metrics[name].unit)
         for seed in range(4):
             for value in samples("lognormal", 200, seed):
                 together.record(value)
@@ -181,3 +185,73 @@ def test_the_workers_shares_are_together_the_plan(of):
         assert sum(share.rate for share in shares) == pytest.approx(97.0)
         assert len({share.seed for share in shares}) == of
         assert max(s.clients for s in shares) - min(s.clients for s in shares) <= 1
+
+
+def scheduled(plan: Plan) -> list[int]:
+    return list(arrivals(plan))
+
+
+RATES = (0.5, 1.0, 3.0, 97.0, 100.0, 2000.0)
+
+
+@pytest.mark.parametrize("kind", ["constant", "poisson"])
+@pytest.mark.parametrize("rate", RATES)
+def test_arrivals_are_in_order_as_many_as_wanted_and_the_same_again(kind, rate):
+    plan = Plan(url="http://x", rate=rate, arrivals=kind, requests=500, seed=7)
+    due = scheduled(plan)
+    assert len(due) == 500
+    assert due == sorted(due)
+    assert due[0] >= 0
+    assert due == scheduled(plan)
+
+
+@pytest.mark.parametrize("kind", ["constant", "poisson"])
+def test_no_arrival_is_after_the_end(kind):
+    plan = Plan(url="http://x", rate=97.0, arrivals=kind, requests=None, seconds=10.0, seed=7)
+    due = scheduled(plan)
+    assert due[-1] < 10e9
+    # for Poisson: five standard deviations
+    assert len(due) == (970 if kind == "constant" else pytest.approx(970, abs=5 * 970**0.5))
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_constant_arrivals_never_drift(rate):
+    due = scheduled(Plan(url="http://x", rate=rate, requests=100_000))
+    for at in (0, 1, 2, 999, 99_999):
+        assert due[at] == pytest.approx(at * 1e9 / rate, abs=1)
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_workers_take_turns_at_a_constant_rate(workers):
+    plan = Plan(url="http://x", rate=100.0, requests=600, clients=12)
+    due = sorted(at for w in range(workers) for at in scheduled(plan.share(w, workers)))
+    assert due == pytest.approx(scheduled(plan), abs=1)
+
+
+def exponential(due: list[int], rate: float) -> None:
+    """Gaps of Poisson arrivals: their mean and deviation are 1/rate, a share of 1/e is longer."""
+    gaps = [after - before for before, after in zip([0, *due], due, strict=False)]
+    expected = 1e9 / rate
+    spread = 5 / len(gaps) ** 0.5
+    assert statistics.mean(gaps) == pytest.approx(expected, rel=spread)
+    assert statistics.stdev(gaps) == pytest.approx(expected, rel=2 * spread)
+    longer = sum(gap > expected for gap in gaps) / len(gaps)
+    assert longer == pytest.approx(1 / math.e, rel=2 * spread)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_poisson_arrivals_have_exponential_gaps(rate):
+    exponential(scheduled(Plan(url="http://x", rate=rate, arrivals="poisson", requests=5000)), rate)
+
+
+def test_poisson_arrivals_of_workers_are_together_poisson_arrivals():
+    plan = Plan(url="http://x", rate=100.0, arrivals="poisson", requests=8000, clients=8)
+    shares = [scheduled(plan.share(worker, 4)) for worker in range(4)]
+    assert len({due[0] for due in shares}) == 4  # they do not all begin at once
+    last = min(due[-1] for due in shares)
+    exponential(sorted(at for due in shares for at in due if at <= last), 100.0)
+
+
+def test_another_seed_is_another_schedule():
+    plan = Plan(url="http://x", rate=100.0, arrivals="poisson", requests=50)
+    assert len({tuple(scheduled(plan.replace(seed=seed))) for seed in range(20)}) == 20
