@@ -217,12 +217,13 @@ class Engine:
         self._push(connection)
 
     def _push(self, connection: Connection) -> None:
-        was = connection.state
+        began = connection.state == IDLE
+        connection.state = SENDING  # also when the first piece fails: its request is under way
         try:
             if connection.send():
-                if was == SENDING:
+                if not began:
                     self.poller.modify(connection.socket, READ)
-            elif was != SENDING:
+            elif began:
                 self.poller.modify(connection.socket, WRITE)
         except OSError as error:
             self._broken(connection, error)
