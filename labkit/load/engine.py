@@ -270,7 +270,9 @@ class Engine:
         """The response is whole."""
         self.in_flight -= 1
         self.answers.ended(connection, stamp)
-        if connection.reader.keep_alive and self.plan.keep_alive:
+        # an answer that came before the whole request was sent: the rest of it would follow
+        is_sent = connection.state == READING
+        if is_sent and connection.reader.keep_alive and self.plan.keep_alive:
             connection.state, connection.reused = IDLE, True
         else:
             self._hang_up(connection)
