@@ -27,6 +27,7 @@ NAP_NS = 2_000_000
 NAP_SHARE = 200
 SHORTEST_NAP_NS = 200_000  # below it the sleep costs more than it saves
 STEP_NS = 1_000_000  # realtime moved so far against monotonic in a tick: a step, not NTP's slewing
+IDLE_CLOSE_NS = 100_000_000  # a close under way when a request was sent comes within a round trip
 RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its next try
 
 # What a watcher sees while the run goes on; the quantiles are None before the first value.
@@ -257,8 +258,10 @@ class Engine:
         if error is None and connection.state == READING and reader.eof():
             self._ended(connection, time.time_ns())
             return
-        if connection.reused and not reader.started:
-            # closed by the server while it was idle, as any server may: no answer is lost
+        at_once = time.time_ns() - connection.sent < IDLE_CLOSE_NS
+        if connection.reused and not reader.started and at_once:
+            # closed by the server while it was idle, as any server may: no answer is lost; one
+            # that took the request and died later has failed
             self._hang_up(connection)
             self._connect(connection)
             return
