@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from struct import Struct
 
 from labkit.load import descriptors, trust
-from labkit.load.answer import Answers
+from labkit.load.answer import Answers, parsed
 from labkit.load.connection import CLOSED, CONNECTING, IDLE, READING, SENDING, Connection
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
@@ -18,7 +18,7 @@ from labkit.load.request import encode, speaks_ollama
 from labkit.load.result import Result
 from labkit.load.schedule import arrivals
 from labkit.load.targets import Targets
-from labkit.load.wire import BadResponse, Reader
+from labkit.load.wire import EXCERPT, BadResponse, Reader
 
 BUFFER = 256 * 1024
 TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
@@ -264,6 +264,10 @@ class Engine:
             # that took the request and died later has failed
             self._hang_up(connection)
             self._connect(connection)
+            return
+        if "error" in (parsed(reader.error_line) or ()):  # the server said why
+            said = reader.error_line[:EXCERPT].decode(errors="replace")
+            self._failed(connection, "in_band_error", said)
             return
         how = "closed" if error is None else error.strerror or str(error)
         seen = f"after {connection.chunks} chunks" if reader.started else "before any answer"

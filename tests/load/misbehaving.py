@@ -392,6 +392,13 @@ def error_line_and_cut(client: Client) -> None:
     client.close()
 
 
+def no_json_and_cut(client: Client) -> None:
+    """A line that is no JSON, and the connection ends within the answer: that is what counts."""
+    client.request()
+    client.send(CHUNKED, chunk(b"<html>\n"))
+    client.close()
+
+
 def status_500_json(client: Client) -> None:
     client.request()
     client.send(sized(b'{"error":"llama runner terminated"}', status="500 Internal Server Error"))

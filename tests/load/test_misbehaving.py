@@ -50,6 +50,7 @@ KINDS = {
     "length_too_long": "stream_cut",
     "close_delimited_without_done": "stream_cut",
     "empty_answer": "stream_cut",
+    "no_json_and_cut": "stream_cut",
     "error_line_first": "in_band_error",
     "error_line_mid_stream": "in_band_error",
     "error_line_and_cut": "in_band_error",
