@@ -115,7 +115,7 @@ class Engine:
     def stop(self, interrupted: bool = False) -> Result:
         """The result so far."""
         result = self.result
-        if self.phase_plan.requests != self.plan.requests and interrupted:
+        if self.phase_plan is not self.plan and interrupted:
             result = Result(self.plan)  # stopped while warming up: nothing was measured
         result.interrupted = interrupted
         result.duration_s = max(0.0, (time.time_ns() - self.origin) / 1e9)
