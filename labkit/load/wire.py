@@ -286,7 +286,8 @@ def parse_head(raw: bytes) -> Head:
     first, *fields = raw.split(b"\r\n")
     version, _, code = first.partition(b" ")
     code = code[:3] if code[3:4] in (b"", b" ") else b""
-    if version not in (b"HTTP/1.1", b"HTTP/1.0") or len(code) != 3 or not code.isdigit():
+    known = version in (b"HTTP/1.1", b"HTTP/1.0")
+    if not known or len(code) != 3 or not code.isdigit() or code < b"100":
         raise BadResponse(f"no HTTP/1.1 status line: {first[:40]!r}")
     status = int(code)
     if status == 101:
