@@ -283,7 +283,8 @@ def parse_head(raw: bytes) -> Head:
     >>> parse_head(b"HTTP/1.1 200 OK\r\nContent-Length: 5").length
     5
     """
-    first, *fields = raw.split(b"\r\n")
+    # Folded lines: RFC 9112 5.2 wants a client to put a space for the fold and go on.
+    first, *fields = raw.replace(b"\r\n ", b"  ").replace(b"\r\n\t", b"  ").split(b"\r\n")
     version, _, code = first.partition(b" ")
     code = code[:3] if code[3:4] in (b"", b" ") else b""
     known = version in (b"HTTP/1.1", b"HTTP/1.0")
@@ -295,7 +296,7 @@ def parse_head(raw: bytes) -> Head:
     lengths, coding, connection = set(), b"", b""
     for field in fields:
         name, colon, value = field.partition(b":")
-        # a space before the colon and folded lines are how requests are smuggled
+        # a space before the colon and bare LFs are how requests are smuggled
         if not colon or not name or name.strip() != name or b"\n" in field or b"\r" in field:
             raise BadResponse(f"no header: {field[:40]!r}")
         name, value = name.lower(), value.strip().lower()
