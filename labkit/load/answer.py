@@ -88,7 +88,7 @@ class Answers:
 
     def _status(self, status: int) -> None:
         statuses = self.result.statuses
-        statuses[status] = statuses.get(status, 0) + 1
+        statuses[str(status)] = statuses.get(str(status), 0) + 1
 
     def _verdict(self, connection: Connection) -> tuple[str, str, dict]:
         """Kind of failure or "", an example of it, the values of the last line."""
