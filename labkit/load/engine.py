@@ -61,7 +61,7 @@ def run(
     descriptors.ensure(plan.clients)
     engine = Engine(plan, on_progress, every_s, on_end)
     try:
-        with _interrupts(engine):
+        with interrupts(engine):
             if plan.warmup:
                 engine.phase(plan.replace(requests=plan.warmup, seconds=None, rate=None))
             while start_at and time.time() < start_at and not engine.interrupted:
@@ -72,17 +72,18 @@ def run(
 
 
 @contextmanager
-def _interrupts(engine: Engine) -> Iterator[None]:
-    """Ctrl-C ends the loop between two reads: an exception could tear a count in two."""
+def interrupts(loop: Engine) -> Iterator[None]:
+    """Ctrl-C ends a loop between two turns: an exception could tear a count in two."""
 
     def stop(*_: object) -> None:
-        engine.interrupted = True
+        loop.interrupted = True
 
     try:
         before = signal.signal(signal.SIGINT, stop)
     except ValueError:  # not the main thread: Python gives Ctrl-C to that one
         yield
         return
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # workers are started without
     try:
         yield
     finally:
