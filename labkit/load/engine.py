@@ -110,7 +110,8 @@ class Engine:
     def prepare(self, plan: Plan) -> None:
         """Nothing sent, nothing counted; connections stay."""
         self.phase_plan = plan
-        self.result = self.answers.result = Result(self.plan)
+        self.result = Result(self.plan)
+        self.answers.count_into(self.result)
         self.free = deque(c for c in self.connections.values() if c.state == IDLE)
         # Their request ended. The next ones go out together after a batch of reads: calls do not
         # nest when a target refuses, and a server that waits is woken once, not for each.

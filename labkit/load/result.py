@@ -69,9 +69,11 @@ class Result:
         return sum(self.failures.values())
 
     def fail(self, kind: str, example: str) -> None:
-        """Count a failure; the first text of each kind is kept."""
+        """Count a failure; the first text of each kind is kept, as one line that can be printed."""
         self.failures[kind] += 1
-        self.failure_examples.setdefault(kind, example)
+        if kind not in self.failure_examples:
+            plain = "".join(char if char.isprintable() else " " for char in example)
+            self.failure_examples[kind] = " ".join(plain.split())
 
     def rates(self) -> dict[str, float]:
         """Successful requests, and their tokens and chunks, per second."""
