@@ -56,6 +56,18 @@ def test_failures_are_told_by_their_kind_and_doubts_with_their_reason():
     assert "in_band_error" in measured._repr_html_()
 
 
+def test_the_worst_of_the_workers_own_delays_is_told():
+    parts = []
+    for index, late_ms in enumerate((1, 3)):
+        part = level(2).plan.share(index, 2)
+        one = Result(part)
+        one.delay.record(late_ms * MS)
+        parts.append(Result.from_json(one.to_json()))
+    assert repr(Measured("pod/ollama", [Result.merge(parts)], pods=2)).splitlines()[-1] == (
+        "each worker read 99 % of what arrived within 3 ms"
+    )
+
+
 def test_what_was_interrupted_says_so():
     found = level()
     found.interrupted = True
