@@ -9,8 +9,8 @@
 | `steps` | 8 min | a tour through all steps; goto and reset from anything; the classic mistakes |
 | `browser` | 3 min | JupyterLab in a real browser |
 
-`long` is run by hand and is no part of all tiers: goto from any step to any other, and random walks
-with faults between (`python tests/long.py --help`).
+`long` is run by hand and is no part of all tiers: two labs reset at once, goto from any step to any
+other, and random walks with faults between (`python tests/long.py --help`).
 
 The budgets of all tiers fit into CI's 90 minutes. A tier over its budget is warned of and never
 fails for it: machines are noisy.
@@ -57,13 +57,14 @@ _LIFE = [f"tests/cluster/test_{name}.py" for name in ("faults", "life")]
 _STEPS = [f"tests/cluster/test_{name}.py" for name in ("steps", "states")]
 # each with nothing beside it: six mistakes at a time, and those that stop a part of the lab
 _MISTAKES = [f"tests/cluster/test_{name}.py" for name in ("mistakes", "outages", "restart")]
+_TWO_LABS = ["tests/cluster/test_two_labs.py"]
 _SLOWEST = "--durations=8"
 _ON_LAB = {
     "cluster": [
         # two files at a time: most of a test is waiting for the cluster
         [
             *[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=2", "--dist=loadfile"],
-            *[f"--ignore={file}" for file in (*_LIFE, *_STEPS, *_MISTAKES)],
+            *[f"--ignore={file}" for file in (*_LIFE, *_STEPS, *_MISTAKES, *_TWO_LABS)],
             "tests/cluster",
         ],
         [*_PYTHON, "pytest", _SLOWEST, *_LIFE],
@@ -78,7 +79,7 @@ _ON_LAB = {
         [*_PYTHON, "pytest", _SLOWEST, *_MISTAKES],
     ],
     "browser": [[*_PYTHON, "pytest", "tests/browser"]],
-    "long": [[sys.executable, "-u", "-P", "tests/long.py"]],
+    "long": [[*_PYTHON, "pytest", "-s", *_TWO_LABS], [sys.executable, "-u", "-P", "tests/long.py"]],
 }
 
 

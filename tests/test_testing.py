@@ -44,7 +44,7 @@ NOTEBOOKS, BROWSER = "labkit.proving.run notebooks", "pytest tests/browser"
         (["notebooks"], [UP, NOTEBOOKS]),
         (["browser", "notebooks"], [UP, NOTEBOOKS, BROWSER]),
         (["steps"], [UP, *STEPS]),
-        (["long"], [UP, "tests/long.py"]),
+        (["long"], [UP, "pytest tests/cluster/test_two_labs.py", "tests/long.py"]),
         (["cluster", "quick"], [*QUICK, UP, CLUSTER, LIFE]),
     ],
 )

@@ -15,6 +15,7 @@ from labkit.bringup import (
     images,
     jupyter,
     kube,
+    model,
     node,
     ollama,
     paths,
@@ -32,6 +33,7 @@ def down(reporter: Reporter, context: str = "") -> None:
             names = kube.remove_namespaces(lab)
             task.note(f"removed {', '.join(names)}" if names else "there were none of the lab's")
         lab.kubeconfig.unlink(missing_ok=True)
+        model.forget(lab)
         _stop_jupyter(reporter, context)
         return
     try:
