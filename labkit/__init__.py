@@ -11,6 +11,7 @@ True
 | `lab.create_deployment`, `create_service`, `scale`, `restart`, `rollout` | for many Pods |
 | `lab.each_pod`, `processes`, `hey` | who answered, what runs inside, and a client that asks |
 | `lab.timeline`, `mirrored` | what happened to Pods and when; what left the model mirror |
+| `lab.metrics`, `top` | what Prometheus knows of the last minutes; what Pods and nodes use now |
 | `lab.bake`, `slow_model`, `manifest` | an image and a model made for a lesson; a manifest's text |
 | `lab.helm_upgrade`, `helm_uninstall` | what helm's words do |
 | `lab.Table`, `Chart`, `choice` | what results are shown in, and a control to turn |
@@ -59,6 +60,7 @@ _HOMES = {
     "hint": "hints",
     "logs": "verbs",
     "manifest": "manifests",
+    "metrics": "querying",
     "mirrored": "mirror_log",
     "models": "ollama",
     "plant": "planting",
@@ -79,6 +81,7 @@ _HOMES = {
     "stop": "ollama",
     "timeline": "timelines",
     "timetable": "instructing",
+    "top": "usage",
     "troubles": "instructing",
     "wait": "waiting",
 }

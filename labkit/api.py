@@ -238,7 +238,8 @@ class Api:
                     held += [resource] if resource.namespaced else []
                     words = (row["resource"], row["singularResource"], kind)
                     for word in (*words, *row.get("shortNames", [])):
-                        found.setdefault(word.casefold(), resource)
+                        if word:  # an added API may name no singular
+                            found.setdefault(word.casefold(), resource)
         return found, held
 
     @contextmanager
@@ -320,7 +321,9 @@ def _said_no(status: dict, path: str, code: int = 0) -> LabError:
     try: lab.get("pods") shows what is
     """
     code = status.get("code", code)
-    reason, message = status.get("reason", ""), status.get("message") or f"HTTP {code} at {path}"
+    reason = status.get("reason", "")
+    # "error": a server behind the proxy path, in its own words
+    message = status.get("message") or status.get("error") or f"HTTP {code} at {path}"
     if reason == "NotFound" or code == 404:
         return NotFound("it is not there", message, 'lab.get("pods") shows what is')
     if reason == "AlreadyExists":

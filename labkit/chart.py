@@ -30,6 +30,8 @@ _LEGEND_LINE = 18
 class Chart:
     """Lines over a common x: an image whose words say the same, and the numbers as a table.
 
+    A point that is not a number ends its line; the next one begins it anew.
+
     >>> Chart("Load", "users", "tokens/s", {"1 replica": [(1, 9.5), (2, 11)], "2": [(2, 21)]})
     Load
     users   1 replica (tokens/s)   2 (tokens/s)
@@ -126,13 +128,12 @@ def image(title: str, x: str, y: str, series: Series) -> str:
 
 def svg(title: str, x: str, y: str, series: Series) -> str:
     """The chart as one SVG document: white ground, because an image knows no theme."""
-    points = {name: _finite(found) for name, found in series.items()}
-    everything = [point for found in points.values() for point in found] or [(0.0, 0.0)]
+    everything = [point for found in series.values() for point in _finite(found)] or [(0.0, 0.0)]
     across = ticks(min(p[0] for p in everything), max(p[0] for p in everything), 7)
     # from 0, where that does not flatten the lines: lengths can be compared then
     low, high = min(p[1] for p in everything), max(p[1] for p in everything)
     upward = ticks(min(low, 0.0) if low < 0.5 * high or high <= 0 else low, high)
-    height = _HEIGHT + _LEGEND_LINE * len(points)
+    height = _HEIGHT + _LEGEND_LINE * len(series)
 
     def place(point: tuple[float, float]) -> tuple[float, float]:
         right = (point[0] - across[0]) / (across[-1] - across[0])
@@ -159,24 +160,26 @@ def svg(title: str, x: str, y: str, series: Series) -> str:
         colour = "#222" if tick == upward[0] else "#ccc"
         body.append(line(_LEFT, top, _WIDTH - _RIGHT, top, colour))
         body.append(text(_LEFT - 8, top + 4, number(tick), anchor="end"))
-    for index, (name, found) in enumerate(points.items()):
-        places = [place(point) for point in found]
+    for index, (name, found) in enumerate(series.items()):
+        runs = [[place(point) for point in run] for run in _runs(found)]
+        places = [one for run in runs for one in run]
         every = max(1, len(places) // 20)  # markers that touch each other tell nothing
-        body += _drawn(index, places, places[::every])
+        body += _drawn(index, runs, places[::every])
         top = _HEIGHT + _LEGEND_LINE * index + 4
-        body += _drawn(index, [(_LEFT, top), (_LEFT + 40, top)], [(_LEFT + 20, top)])
+        body += _drawn(index, [[(_LEFT, top), (_LEFT + 40, top)]], [(_LEFT + 20, top)])
         body.append(text(_LEFT + 50, top + 4, name))
     return "".join(body) + "</svg>"
 
 
-def _drawn(index: int, places: list[Place], marked: list[Place]) -> Iterator[str]:
+def _drawn(index: int, runs: list[list[Place]], marked: list[Place]) -> Iterator[str]:
     colour = COLOURS[index % len(COLOURS)]
     dash = _DASHES[index % len(_DASHES)]
-    path = " ".join(f"{left:g},{top:g}" for left, top in places)
-    yield (
-        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"'
-        f' stroke-dasharray="{dash}"/>'
-    )
+    for run in runs:
+        path = " ".join(f"{left:g},{top:g}" for left, top in run)
+        yield (
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"'
+            f' stroke-dasharray="{dash}"/>'
+        )
     marker = MARKERS[index % len(MARKERS)]
     for left, top in marked:
         yield f'<g transform="translate({left:g} {top:g})" fill="{colour}">{marker}</g>'
@@ -184,6 +187,21 @@ def _drawn(index: int, places: list[Place], marked: list[Place]) -> Iterator[str
 
 def _finite(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+
+
+def _runs(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    """The points between those that are not finite.
+
+    >>> _runs([(0, 1.0), (1, math.nan), (2, 5.0), (3, 6.0)])
+    [[(0, 1.0)], [(2, 5.0), (3, 6.0)]]
+    """
+    runs: list[list[tuple[float, float]]] = [[]]
+    for point in points:
+        if _finite([point]):
+            runs[-1].append(point)
+        elif runs[-1]:
+            runs.append([])
+    return runs
 
 
 def _value(points: dict[float, float], place: float) -> str:

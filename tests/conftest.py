@@ -306,20 +306,30 @@ class Store:
 
 
 @pytest.fixture
-def store(answering, tmp_path, monkeypatch) -> Store:
+def connected(answering, tmp_path, monkeypatch) -> Callable[[Callable[[Handler], None]], None]:
+    """`connected(answer)`: the session is one on an API server that answers so."""
+
+    def connect(answer: Callable[[Handler], None]) -> None:
+        config = {
+            "clusters": [{"name": "x", "cluster": {"server": answering(answer)}}],
+            "users": [{"name": "x", "user": {}}],
+            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+            "current-context": "x",
+        }
+        file = tmp_path / "kubeconfig"
+        file.write_text(json.dumps(config))
+        monkeypatch.setattr(session, "_current", session.Session("lab", "", file))
+
+    return connect
+
+
+@pytest.fixture
+def store(connected) -> Store:
     """The session's API server, in memory, with the learner's namespace `lab`."""
     made = Store()
     level = "pod-security.kubernetes.io"
     labels = {f"{level}/enforce": "baseline", f"{level}/audit": "restricted"}
     labels |= {f"{level}/warn": "restricted", "app.kubernetes.io/managed-by": "labkit"}
     made.namespace(**labels)
-    config = {
-        "clusters": [{"name": "x", "cluster": {"server": answering(made.answer)}}],
-        "users": [{"name": "x", "user": {}}],
-        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-        "current-context": "x",
-    }
-    file = tmp_path / "kubeconfig"
-    file.write_text(json.dumps(config))
-    monkeypatch.setattr(session, "_current", session.Session("lab", "", file))
+    connected(made.answer)
     return made

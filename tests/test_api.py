@@ -177,6 +177,15 @@ def test_a_resource_is_found_by_each_of_kubectls_words_for_it(serving, discovery
     assert api.resource("deploy").api_version == "apps/v1"
 
 
+def test_a_kind_without_a_singular_is_not_what_no_word_means(serving, discovery):
+    group = discovery["/apis"]["items"][0]["versions"][0]
+    group["resources"].append({**group["resources"][0], "resource": "pods", "singularResource": ""})
+    api = serving(lambda handler: handler.send(discovery[handler.path]))
+    with pytest.raises(UnknownResource):
+        api.resource("")
+    assert api.resource("pods").api_version == "v1"
+
+
 def test_an_unknown_resource_names_what_is_near(serving, discovery):
     api = serving(lambda handler: handler.send(discovery[handler.path]))
     with pytest.raises(UnknownResource) as raised:

@@ -58,6 +58,17 @@ def test_no_points_one_point_and_infinite_points_are_drawn_without_complaint():
     assert said("t", "x", "y", {"a": []}).endswith("a: no points.")
 
 
+def test_a_line_ends_where_a_point_is_no_number_and_begins_anew_after_it():
+    drawn = svg("t", "x", "y", {"a": [(0, 1), (1, 2), (2, math.nan), (3, 4), (4, 5)]})
+    lines = re.findall(r'<polyline points="([^"]+)"', drawn)
+    assert [len(line.split()) for line in lines] == [2, 2, 2]  # the last is the legend's
+    whole = svg("t", "x", "y", {"a": [(0, 1), (1, 2), (3, 4), (4, 5)]})
+    assert [len(line.split()) for line in re.findall(r'<polyline points="([^"]+)"', whole)] == [
+        4,
+        2,
+    ]
+
+
 def test_ticks_are_round_and_span_the_values():
     for low, high in ((0, 97), (-3, 3), (0.0012, 0.0019), (5, 5), (0, 0), (-4, -4), (1e6, 3e6)):
         found = ticks(low, high)

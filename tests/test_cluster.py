@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from labkit.bringup import cluster, paths
+from labkit.bringup import cluster, kube, paths
 from labkit.errors import ClusterNotOurs
 
 
@@ -109,3 +109,14 @@ def test_a_name_server_that_is_none_is_passed_over(tmp_path, line):
     file = tmp_path / "resolv.conf"
     file.write_text(f"{line}\nnameserver 192.0.2.1\n")
     assert cluster.pod_resolv(file, tmp_path / "none") == "nameserver 192.0.2.1\n"
+
+
+def test_a_system_pod_of_the_labs_own_is_waited_for_by_the_part_that_made_it(monkeypatch):
+    def pod(name: str, **labels: str) -> dict:
+        meta = {"name": name, "namespace": "kube-system", "labels": labels}
+        return {"metadata": meta, "status": {"phase": "Pending"}}
+
+    ours = pod("metrics-server", **{"app.kubernetes.io/managed-by": "labkit"})
+    found = {"nodes": [], "pods": [pod("coredns"), ours]}
+    monkeypatch.setattr(kube.Lab, "get", lambda lab, kind, *words: {"items": found[kind]})
+    assert cluster.unready() == ["kube-system/coredns (Pending)"]

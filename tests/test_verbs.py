@@ -13,7 +13,7 @@ from labkit.errors import LabError, NotFound, Refused, Unreachable
 
 
 @pytest.fixture
-def asked(answering, discovery, tmp_path, monkeypatch):
+def asked(connected, discovery):
     """A session on an API server that has the objects given; what it is asked, in order."""
 
     def start(objects: dict[str, dict] | None = None) -> list[tuple[str, str]]:
@@ -31,15 +31,7 @@ def asked(answering, discovery, tmp_path, monkeypatch):
             else:
                 handler.send(item or json.loads(handler.body))
 
-        config = {
-            "clusters": [{"name": "x", "cluster": {"server": answering(answer)}}],
-            "users": [{"name": "x", "user": {}}],
-            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-            "current-context": "x",
-        }
-        file = tmp_path / "kubeconfig"
-        file.write_text(yaml.safe_dump(config))
-        monkeypatch.setattr(session, "_current", session.Session("lab", "", file))
+        connected(answer)
         return found
 
     return start

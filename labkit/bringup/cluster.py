@@ -365,6 +365,8 @@ def unready() -> list[str]:
         return [error.happened]
     late = [f"node {node['metadata']['name']}" for node in found if not ready(node)]
     for item in pods:
+        if kube.ours(item):  # the part of `up` that made it waits for it
+            continue
         where = item["metadata"]["namespace"]
         done = item["status"].get("phase") == "Succeeded"
         if where in ("kube-system", "local-path-storage") and not (ready(item) or done):

@@ -16,6 +16,7 @@ from labkit.bringup import (
     jupyter,
     kube,
     model,
+    monitoring,
     node,
     ollama,
     paths,
@@ -31,6 +32,7 @@ def down(reporter: Reporter, context: str = "") -> None:
         lab = kube.take_over(context)
         with reporter.task(f"namespaces in {context}") as task:
             names = kube.remove_namespaces(lab)
+            monitoring.remove(lab)
             task.note(f"removed {', '.join(names)}" if names else "there were none of the lab's")
         lab.kubeconfig.unlink(missing_ok=True)
         model.forget(lab)

@@ -17,6 +17,7 @@ from labkit.errors import (
 )
 
 LEARNER, SYSTEM = "lab", "lab-system"
+IN_SYSTEM = ("--namespace", SYSTEM)
 LABEL = ("app.kubernetes.io/managed-by", "labkit")
 
 
@@ -86,7 +87,7 @@ def guard(lab: Lab) -> None:
     """Raises NamespaceNotOurs when a namespace of the lab's name lacks the lab's label."""
     found = lab.get("namespace", LEARNER, SYSTEM)
     for item in found.get("items", []):
-        if not _ours(item):
+        if not ours(item):
             raise NamespaceNotOurs(
                 f"namespace {item['metadata']['name']} is there and does not belong to the lab",
                 f"it lacks the label {LABEL[0]}={LABEL[1]}",
@@ -97,14 +98,15 @@ def guard(lab: Lab) -> None:
 def remove_namespaces(lab: Lab) -> list[str]:
     """Delete the lab's namespaces, and only those that carry its label; returns their names."""
     found = lab.get("namespace", LEARNER, SYSTEM).get("items", [])
-    names = [item["metadata"]["name"] for item in found if _ours(item)]
+    names = [item["metadata"]["name"] for item in found if ours(item)]
     if names:
         lab.kubectl("delete", "namespace", *names, "--timeout", "120s", timeout_s=150)
     return names
 
 
-def _ours(namespace: dict) -> bool:
-    return namespace["metadata"].get("labels", {}).get(LABEL[0]) == LABEL[1]
+def ours(item: dict) -> bool:
+    """Does an object carry the lab's label?"""
+    return item["metadata"].get("labels", {}).get(LABEL[0]) == LABEL[1]
 
 
 def _kubeconfig_of_user() -> str:

@@ -6,58 +6,43 @@ import json
 import re
 import time
 
-from labkit.bringup import bom, charts, kube, paths
+from labkit.bringup import bom, charts, kube, paths, rollout
 from labkit.bringup.progress import Task
-from labkit.errors import CommandFailed, TimedOut
+from labkit.errors import CommandFailed
 
 HOST_NAME = "models.lab-system"
 HOST = f"{HOST_NAME}:5001"
-READY_S = 180
-NAMESPACE = ("--namespace", kube.SYSTEM)
-
-
 MANIFESTS = ("namespaces.yaml", "models.yaml", "ollama.yaml")
 APPLIED = "labkit/applied"  # written last: a half-applied state is applied again
 
 
-def ensure(lab: kube.Lab, task: Task) -> None:
-    """The lab's namespaces, the mirror and an Ollama Pod are there, as declared, and ready."""
+def declare(lab: kube.Lab) -> str:
+    """The lab's namespaces, the mirror and an Ollama Pod; a hash of what was declared."""
     kube.guard(lab)
     first, *rest = [manifest(name) for name in MANIFESTS]
     texts = [first, charts.manifest(), *rest]  # the namespaces, then what lives in them
     inputs = bom.digest_of(*texts)
-    current = lab.get("namespace", kube.SYSTEM).get("metadata", {}).get("annotations", {})
     # always: somebody may have deleted or scaled what the annotation says was applied
     for text in texts:
         lab.kubectl("apply", "--filename", "-", stdin=text)
-    if current.get(APPLIED, inputs) != inputs:  # HAProxy reads its configuration at its start
-        lab.kubectl("rollout", "restart", "deployment/models", *NAMESPACE)
-    wait(lab, task)
-    if current.get(APPLIED) != inputs:
-        lab.kubectl("annotate", "--overwrite", "namespace", kube.SYSTEM, f"{APPLIED}={inputs}")
+    meta = lab.get("namespace", kube.SYSTEM).get("metadata", {})
+    before = meta.get("annotations", {}).get(APPLIED, inputs)
+    if before != inputs:  # HAProxy reads its configuration at its start
+        lab.kubectl("rollout", "restart", "deployment/models", *kube.IN_SYSTEM)
+    return inputs
+
+
+def wait(lab: kube.Lab, task: Task, inputs: str) -> None:
+    """Until what was declared is ready. Raises TimedOut."""
+    rollout.wait(lab, task, "models", "ollama")
+    mark = f"{APPLIED}={inputs}"
+    lab.kubectl("annotate", "--overwrite", "namespace", kube.SYSTEM, mark)
 
 
 def manifest(name: str) -> str:
     """A file of k8s/cluster, with the version of Ollama that was asked for."""
     text = paths.k8s("cluster", name).read_text()
     return re.sub(r"(image: ollama/ollama):\S+", rf"\1:{bom.load().ollama}", text)
-
-
-def wait(lab: kube.Lab, task: Task) -> None:
-    """Both Deployments available. Raises TimedOut with what the Pods say."""
-    task.note("waiting for Deployments models and ollama")
-    names = ("deployment/models", "deployment/ollama")
-    limit = f"--timeout={READY_S}s"
-    try:
-        for name in names:  # rollout status, unlike wait, also waits for a changed Pod
-            words = ("rollout", "status", name, limit)
-            lab.kubectl(*words, *NAMESPACE, timeout_s=READY_S + 20)
-    except CommandFailed:
-        raise TimedOut(
-            f"{' and '.join(names)} in {kube.SYSTEM} not ready after {READY_S} s",
-            _saw(lab),
-            "./lab logs cluster, then ./lab up again",
-        ) from None
 
 
 def tags(lab: kube.Lab, model: str, patience_s: float = 0) -> list[str]:
@@ -76,15 +61,3 @@ def tags(lab: kube.Lab, model: str, patience_s: float = 0) -> list[str]:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.5)
-
-
-def _saw(lab: kube.Lab) -> str:
-    said = []
-    for pod in lab.get("pods", *NAMESPACE).get("items", []):
-        for status in pod["status"].get("containerStatuses", []):
-            waiting = status["state"].get("waiting") or status["state"].get("terminated") or {}
-            if waiting:
-                said.append(f"{pod['metadata']['name']}: {waiting.get('reason')}")
-        if not pod["status"].get("containerStatuses"):
-            said.append(f"{pod['metadata']['name']}: {pod['status'].get('phase')}")
-    return ", ".join(said) or "no Pods"

@@ -119,10 +119,10 @@ def make(lab: kube.Lab, weights: Path, names: tuple[str, ...]) -> None:
             "-ec",
             f'cat > "$HOME/{file}.part" && mv "$HOME/{file}.part" "$HOME/{file}"',
         )
-        words = ("exec", "-i", "deployment/ollama", *mirror.NAMESPACE, "--", *command)
+        words = ("exec", "-i", "deployment/ollama", *kube.IN_SYSTEM, "--", *command)
         lab.kubectl(*words, stdin=source.read_bytes(), timeout_s=MAKE_S)
     command = f'cd "$HOME" && ollama create {DEFAULT} -f Modelfile && rm lab-llama.gguf'
-    words = ("exec", "deployment/ollama", *mirror.NAMESPACE, "--", "sh", "-ec", command)
+    words = ("exec", "deployment/ollama", *kube.IN_SYSTEM, "--", "sh", "-ec", command)
     lab.kubectl(*words, timeout_s=MAKE_S)
     for target in names:
         _push(lab, DEFAULT, target)
@@ -158,7 +158,7 @@ def _fetch(lab: kube.Lab, name: str, full: str) -> None:
 
 def _ollama(lab: kube.Lab, *words: str, timeout_s: float = 120) -> tuple[str, str]:
     """What `ollama WORDS` in the lab's own Ollama Pod wrote to stdout and stderr."""
-    command = ("exec", "deployment/ollama", *mirror.NAMESPACE, "--", "ollama", *words)
+    command = ("exec", "deployment/ollama", *kube.IN_SYSTEM, "--", "ollama", *words)
     done = shell.run(
         *(lab.program(), *command), env=lab.environment(), timeout_s=timeout_s, check=False
     )

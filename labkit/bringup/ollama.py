@@ -53,7 +53,7 @@ def ensure(lab: kube.Lab) -> str:
     """The container runs, answers, and reaches the mirror; returns its address."""
     node = node_address()
     patch = json.dumps({"spec": {"externalIPs": [node]}})
-    words = ("patch", "service", "models", *mirror.NAMESPACE, "--type", "merge", "--patch", patch)
+    words = ("patch", "service", "models", *kube.IN_SYSTEM, "--type", "merge", "--patch", patch)
     lab.kubectl(*words)
     charts.moved(node)
     image = bom.load().image("ollama/ollama").reference

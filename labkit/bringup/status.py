@@ -13,6 +13,7 @@ from labkit.bringup import (
     kube,
     mirror,
     model,
+    monitoring,
     ollama,
     paths,
     registry,
@@ -48,10 +49,12 @@ def _cluster_parts(context: str) -> list[Part]:
     lab = kube.Lab(context)
     if not lab.kubeconfig.exists() or (found and not all(part.works for part in found)):
         works = None if exit_code(found) == 2 else False
-        return [*found, *(Part(name, works, _NOTHING) for name in ("model mirror", "namespace"))]
+        names = ("model mirror", "metrics", "namespace")
+        return [*found, *(Part(name, works, _NOTHING) for name in names)]
     return [
         *found,
         _asked("model mirror", lambda: _mirror(lab)),
+        _asked("metrics", lambda: _metrics(lab)),
         _asked("namespace", lambda: _namespace(lab)),
     ]
 
@@ -129,6 +132,11 @@ def _mirror(lab: kube.Lab) -> tuple[bool, str]:
     path, tag = model.parts(full.removeprefix(f"{mirror.HOST}/"))
     held = tag in mirror.tags(lab, path)
     return held, full if held else f"it lacks {full}"
+
+
+def _metrics(lab: kube.Lab) -> tuple[bool, str]:
+    missing = monitoring.missing(lab)
+    return not missing, f"not ready: {', '.join(missing)}" if missing else monitoring.HOST
 
 
 def _namespace(lab: kube.Lab) -> tuple[bool, str]:

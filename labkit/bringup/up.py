@@ -20,6 +20,7 @@ from labkit.bringup import (
     kube,
     mirror,
     model,
+    monitoring,
     ollama,
     paths,
     preflight,
@@ -100,9 +101,11 @@ class Up:
             return self._inside(lab)
 
     def _inside(self, lab: kube.Lab) -> model.Answer:
-        """Everything in Kubernetes: mirror, model, the answer."""
+        """Everything in Kubernetes: mirror, model, the answer, metrics."""
         with self.part("model mirror") as task:
-            mirror.ensure(lab, task)
+            inputs = mirror.declare(lab)
+            monitoring.declare(lab)  # nothing needs it yet: it starts beside all that follows
+            mirror.wait(lab, task, inputs)
             task.note(f"{mirror.HOST}, in the cluster")
         with self.part("model") as task:
             full = model.ensure(lab, self.options.model, task)
@@ -113,6 +116,9 @@ class Up:
             answer = model.ask(lab, full)
             rate = f", {answer.tokens_per_s:.0f} tokens/s" if answer.tokens_per_s else ""
             task.note(f"by {full}{rate}")
+        with self.part("metrics") as task:
+            monitoring.wait(lab, task)
+            task.note(f"{monitoring.HOST}, in the cluster")
         return answer
 
     def _jupyter(self) -> tuple[jupyter.Server, list[str]]:

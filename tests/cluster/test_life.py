@@ -148,6 +148,8 @@ def test_another_context_gets_a_lab_in_its_labelled_namespaces_only(lab, shell, 
     assert done.returncode == 0, done.stdout + done.stderr
     assert config.read_text() == before
     assert lab("status", "--context", "elsewhere", env=env).returncode == 0
+    wide = "kubectl get clusterroles,clusterrolebindings -o name"
+    assert shell(wide).stdout.count("labkit:prometheus") == 2
 
     unknown = lab("up", "--context", "nowhere", env=env)
     assert unknown.returncode == 2
@@ -168,6 +170,7 @@ def test_another_context_gets_a_lab_in_its_labelled_namespaces_only(lab, shell, 
     left = shell("kubectl get namespaces -o name").stdout.split()
     assert "namespace/lab-system" not in left
     assert "namespace/kube-system" in left
+    assert "labkit:prometheus" not in shell(wide).stdout
     again = lab("up")
     assert again.returncode == 0, again.stdout + again.stderr
 

@@ -1,0 +1,146 @@
+"""`lab.top`: the processor and memory that Pods and nodes use now, as metrics-server saw it."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from labkit import kubectl, targets
+from labkit.display import Live, echo
+from labkit.errors import ApiSilent, NotFound, Unreachable
+from labkit.session import Session, current
+from labkit.table import Table
+
+API = "/apis/metrics.k8s.io/v1beta1"
+POLL_S = 1.0
+_QUANTITY = re.compile(r"(.*\d)(\D*)")
+_UNITS = {"": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_UNITS |= {f"{unit}i": 1024.0**power for power, unit in enumerate("KMGT", start=1)}
+COLUMNS = ["NAME", "CPU(cores)", "MEMORY(bytes)"]
+NODE_COLUMNS = ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]
+
+
+def top(what: str = "pods", *, containers: bool = False, timeout_s: float = 40.0) -> Table:
+    """What Pods or nodes use: thousandths of a processor, and memory in units of 1024.
+
+        lab.top("pods")
+
+    `what` is "pods", "nodes", or what has Pods, such as "deployment/ollama". Equals
+    `kubectl top WHAT`, with `containers` its `--containers`. metrics-server looks every 10 s: of
+    a Pod that has just started it knows nothing yet, and this waits for the figures of each Pod
+    that you name, or of any of all "pods". Raises NotFound, Unreachable (no metrics-server, or no
+    figures after `timeout_s` seconds).
+    """
+    session = current()
+    if what in ("nodes", "node", "no"):
+        echo(kubectl.line("top", "nodes"))
+        return _nodes(session)
+    words, wanted, labels = _meant(session, what)
+    echo(kubectl.line("top", *words, selector=labels, containers=containers))
+    found = _waited(session, wanted, labels, timeout_s)
+    chosen = [item for item in found if wanted is None or item["metadata"]["name"] in wanted]
+    return _pods(chosen, containers=containers)
+
+
+def _meant(session: Session, what: str) -> tuple[list[str], set[str] | None, str | None]:
+    """kubectl's words for it, its Pods (None: all), and the labels that select them."""
+    if what in ("pods", "pod", "po"):
+        return ["pods"], None, None
+    one = targets.parsed(session, what)
+    pods = {pod["metadata"]["name"] for pod in targets.pods_of(session, one)}
+    if one.resource.kind == "Pod":
+        return ["pod", one.name], pods, None
+    return ["pods"], pods, targets.selector(targets.found(session, one))
+
+
+def _running(session: Session) -> set[str]:
+    """The Pods of which there will be figures."""
+    path = session.api.resource("pods").path(session.namespace)
+    items = session.api.request("GET", path)["items"]
+    return {item["metadata"]["name"] for item in items if item["status"]["phase"] == "Running"}
+
+
+def _waited(
+    session: Session, wanted: set[str] | None, labels: str | None, timeout_s: float
+) -> list[dict]:
+    """The figures, when there are some of each of these Pods; None: of any that runs."""
+    deadline = time.monotonic() + timeout_s
+    query = {"labelSelector": labels} if labels else None
+    with Live("top") as live:
+        while True:
+            items = _asked(session, f"/namespaces/{session.namespace}/pods", query)
+            known = {item["metadata"]["name"] for item in items}
+            late = (wanted or set()) - known
+            if wanted is None and not known:
+                late = _running(session)
+            if not late:
+                return items
+            names = ", ".join(sorted(late))
+            if time.monotonic() > deadline:
+                raise Unreachable(
+                    f"there are no figures of {names} after {timeout_s:g} s",
+                    "metrics-server looks every 10 s, at containers that run",
+                    'lab.get("pods"): does it run? Then once more',
+                )
+            live.show(f"metrics-server has not yet looked at {names}")
+            time.sleep(POLL_S)
+
+
+def _asked(session: Session, path: str, query: dict | None = None) -> list[dict]:
+    try:
+        return session.api.request("GET", f"{API}{path}", query=query)["items"]
+    except (NotFound, ApiSilent) as error:
+        raise Unreachable(
+            "there is no metrics-server that answers",
+            error.saw,
+            "./lab up; in a cluster of your own its owner installs one",
+        ) from None
+
+
+def _pods(items: list[dict], *, containers: bool) -> Table:
+    rows = []
+    for item in sorted(items, key=lambda item: item["metadata"]["name"]):
+        name, parts = item["metadata"]["name"], item["containers"]
+        if containers:
+            rows += sorted([name, part["name"], *_used(part["usage"])] for part in parts)
+        else:
+            rows.append([name, *_used(*(part["usage"] for part in parts))])
+    columns = ["POD", *COLUMNS] if containers else COLUMNS
+    return Table(columns, rows, items=items)
+
+
+def _nodes(session: Session) -> Table:
+    items = _asked(session, "/nodes")
+    nodes = session.api.request("GET", "/api/v1/nodes")["items"]
+    room = {node["metadata"]["name"]: node["status"]["allocatable"] for node in nodes}
+    rows = []
+    for item in sorted(items, key=lambda item: item["metadata"]["name"]):
+        name, usage = item["metadata"]["name"], item["usage"]
+        cpu, memory = _used(usage)
+        shares = [
+            f"{int(quantity(usage[kind]) * 100 / quantity(room[name][kind]))}%"
+            for kind in ("cpu", "memory")
+        ]
+        rows.append([name, cpu, shares[0], memory, shares[1]])
+    return Table(NODE_COLUMNS, rows, items=items)
+
+
+def _used(*usages: dict[str, str]) -> tuple[str, str]:
+    """As kubectl writes it, rounded as it rounds.
+
+    >>> _used({"cpu": "1500001n", "memory": "2047Ki"}, {"cpu": "3u", "memory": "1Mi"})
+    ('2m', '2Mi')
+    """
+    cpu = sum(quantity(usage["cpu"]) for usage in usages)
+    memory = sum(quantity(usage["memory"]) for usage in usages)
+    return f"{-(-cpu * 1000 // 1):.0f}m", f"{memory // 2**20:.0f}Mi"
+
+
+def quantity(text: str) -> float:
+    """A number with Kubernetes' unit behind it.
+
+    >>> quantity("250m"), quantity("2Ki"), quantity("1e3"), quantity("3")
+    (0.25, 2048.0, 1000.0, 3.0)
+    """
+    number, unit = _QUANTITY.fullmatch(text).groups()
+    return float(number) * _UNITS[unit]

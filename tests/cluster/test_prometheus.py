@@ -1,0 +1,197 @@
+"""Prometheus and metrics-server in the running lab: what they find, may do, keep and cost."""
+
+import json
+import re
+import time
+from urllib.parse import quote
+
+import pytest
+
+import labkit
+from labkit.bringup import bom, kube, monitoring, paths
+
+PROXY = "/api/v1/namespaces/lab-system/services/prometheus:9090/proxy"
+ACCOUNT = "system:serviceaccount:lab-system:prometheus"
+RULES = paths.k8s("cluster", "prometheus")
+IMAGE = bom.load().image("prom/prometheus").reference
+FOUND_S = 40  # Prometheus hands on what it discovers every 5 s
+
+
+def exporter(name: str) -> str:
+    """A Pod with a port `metrics`, and beside it a native sidecar with another one."""
+    locked = {"allowPrivilegeEscalation": False}
+    part = {"image": IMAGE, "securityContext": locked, "resources": {"limits": {"memory": "256Mi"}}}
+    beside = ["--config.file=/etc/prometheus/prometheus.yml", "--web.listen-address=:9091"]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "containers": [
+                {**part, "name": "server", "ports": [{"name": "metrics", "containerPort": 9090}]}
+            ],
+            "initContainers": [
+                {
+                    **part,
+                    "name": "beside",
+                    "restartPolicy": "Always",
+                    "args": [*beside, "--storage.tsdb.path=/tmp"],
+                    "ports": [{"name": "metrics-two", "containerPort": 9091}],
+                }
+            ],
+        },
+    }
+    return json.dumps(pod)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(lab):
+    """A namespace that is none of the lab's."""
+    name = f"elsewhere-{time.time_ns()}"
+    kube.Lab().kubectl("create", "namespace", name)
+    yield name
+    kube.Lab().kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def pods(twins, elsewhere):
+    """The same Pod in both namespaces, and before that in one that is none of the lab's."""
+    for names in ((elsewhere,), twins):
+        for name in names:
+            twins.kubectl(name, "apply", "--filename", "-", stdin=exporter("counts"))
+        for name in names:
+            twins.kubectl(name, "wait", "pod/counts", "--for=condition=Ready", "--timeout=60s")
+
+
+@pytest.fixture
+def printed(capsys):
+    """What was printed since the last look."""
+    return lambda: capsys.readouterr().out
+
+
+def asked(path: str):
+    """What Prometheus answers, by another way than labkit's."""
+    return json.loads(kube.Lab().kubectl("get", "--raw", f"{PROXY}/api/v1/{path}"))["data"]
+
+
+def now(query: str) -> list[dict]:
+    return asked(f"query?query={quote(query)}")["result"]
+
+
+@pytest.mark.usefixtures("pods")
+def test_ports_named_metrics_are_found_in_the_labs_namespaces_and_in_no_other(twins, elsewhere):
+    query = f'up{{namespace=~"{twins.ours}|{elsewhere}"}} == 1'
+    deadline = time.monotonic() + FOUND_S
+    while len(found := now(query)) < 2:
+        assert time.monotonic() < deadline, asked("targets?state=active")
+        time.sleep(0.5)
+    labels = [row["metric"] for row in found]
+    assert {(one["pod"], one["container"], one["job"]) for one in labels} == {
+        ("counts", "server", "pods"),
+        ("counts", "beside", "pods"),
+    }
+    # its Pod was ready before ours were made
+    assert {one["namespace"] for one in labels} == {twins.ours}
+
+
+def test_both_kubelets_tell_what_containers_use(lab):
+    nodes = kube.Lab().get("nodes")["items"]
+    assert {row["metric"]["node"] for row in now('up{job="cadvisor"} == 1')} == {
+        node["metadata"]["name"] for node in nodes
+    }
+    (used,) = now('container_memory_working_set_bytes{container="prometheus"}')
+    assert used["metric"]["namespace"] == "lab-system"
+    assert {row["metric"]["namespace"] for row in now("container_cpu_usage_seconds_total")} <= {
+        item["metadata"]["name"]
+        for item in kube.Lab().get("namespaces")["items"]
+        if item["metadata"]["name"].startswith("lab")
+    } | {"lab"}
+
+
+def test_it_may_do_what_the_discovery_needs_and_nothing_else(lab):
+    def rights(account: str) -> set[str]:
+        said = kube.Lab().kubectl("auth", "can-i", "--list", f"--as={account}")
+        return {line.strip() for line in said.splitlines()}
+
+    anyones = rights("system:serviceaccount:lab-system:nobody")
+    own = {re.sub(r"\s+", " ", line) for line in rights(ACCOUNT) - anyones}
+    assert own == {
+        "nodes [] [] [list watch]",
+        "pods [] [] [list watch]",
+        "nodes/metrics [] [] [get]",
+    }
+
+
+@pytest.mark.parametrize("right", ["get secrets", "create pods", "get nodes/proxy", "get pods/log"])
+def test_it_may_not(lab, right):
+    words = ("auth", "can-i", *right.split(), f"--as={ACCOUNT}", "--all-namespaces")
+    assert kube.Lab().kubectl(*words, check=False) == "no"
+
+
+def test_it_keeps_an_hour_within_its_size(lab):
+    assert asked("status/runtimeinfo")["storageRetention"] == "1h or 256MiB"
+    flags = asked("status/flags")
+    assert flags["storage.tsdb.max-block-duration"] == "15m"
+    assert flags["web.enable-admin-api"] == flags["web.enable-lifecycle"] == "false"
+
+
+def test_it_has_never_needed_200_mb(lab):
+    (most,) = now('max_over_time(process_resident_memory_bytes{container="prometheus"}[1h])')
+    assert 20e6 < float(most["value"][1]) < 200e6
+
+
+def test_its_configuration_is_the_one_of_the_files_and_valid(lab):
+    where = ("exec", "deployment/prometheus", *kube.IN_SYSTEM, "--")
+    file = "/etc/prometheus/prometheus.yml"
+    assert "SUCCESS" in kube.Lab().kubectl(*where, "promtool", "check", "config", file)
+    for name in monitoring.FILES:
+        said = kube.Lab().kubectl(*where, "cat", f"/etc/prometheus/{name}")
+        assert said.strip() == (RULES / name).read_text().strip()
+
+
+@pytest.mark.usefixtures("pods")
+def test_metrics_are_those_that_its_line_gets(twins, printed):
+    found = labkit.metrics('up{container="prometheus"}', minutes=1)
+    theirs = json.loads(twins.line(printed()).stdout)["data"]["result"]
+    (ours,) = found.series
+    assert theirs[0]["metric"] == ours.labels
+    # the last scrapes may have come meanwhile
+    assert [[at, float(value)] for at, value in theirs[0]["values"]][:-2] == [
+        list(point) for point in ours.points[:-2]
+    ]
+    assert len(ours.points) >= 5
+
+
+@pytest.mark.usefixtures("pods")
+@pytest.mark.parametrize(
+    ("what", "options"),
+    [("pods", {}), ("pods", {"containers": True}), ("pod/counts", {}), ("nodes", {})],
+)
+def test_top_has_kubectls_columns_and_rows(twins, printed, what, options):
+    table = labkit.top(what, **options)
+    line = printed()
+    deadline = time.monotonic() + FOUND_S
+    while (done := twins.line(line)).returncode:  # of their Pod it may hear a look later
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(1)
+    header, *rows = (re.split(r"\s{2,}", line.strip()) for line in done.stdout.splitlines())
+    names = header.index("CPU(cores)")
+    assert header == table.columns
+    assert [row[:names] for row in rows] == [row[:names] for row in table.rows]
+    assert all(re.fullmatch(r"\d+m", cpu) for cpu in table.column("cpu(cores)"))
+    assert all(re.fullmatch(r"\d+Mi", memory) for memory in table.column("memory(bytes)"))
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_reset_leaves_them_as_they_are(twins):
+    def running() -> dict[str, str]:
+        items = kube.Lab().get("pods", *kube.IN_SYSTEM)["items"]
+        return {item["metadata"]["name"]: item["metadata"]["uid"] for item in items}
+
+    before = running()
+    labkit.reset()
+    assert "counts" not in twins.kubectl(twins.ours, "get", "pods", "-o", "name")
+    assert running() == before
+    assert "prometheus" in {name.rsplit("-", 2)[0] for name in before}
+    assert now('up{container="prometheus"} == 1')

@@ -1,0 +1,150 @@
+"""labkit/bringup/monitoring.py: what is declared where, and anew when its configuration changed."""
+
+import json
+import shutil
+
+import pytest
+
+from labkit.bringup import bom, kube, monitoring, paths, rollout, status
+from labkit.bringup.progress import Task
+from labkit.errors import CommandFailed, TimedOut
+
+OURS, THEIRS = kube.Lab(), kube.Lab("theirs")
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[tuple]:
+    """What kubectl is told, and what it is given."""
+    found: list[tuple] = []
+
+    def kubectl(lab, *words, stdin="", **options):
+        found.append((words, stdin))
+        return ""
+
+    monkeypatch.setattr(kube.Lab, "kubectl", kubectl)
+    return found
+
+
+def pods_of(name: str) -> list[dict]:
+    items = monitoring.manifest(name)
+    return [item["spec"]["template"] for item in items if item["kind"] == "Deployment"]
+
+
+@pytest.mark.parametrize("name", [monitoring.PROMETHEUS, monitoring.METRICS_SERVER])
+def test_they_run_the_versions_of_the_bill_of_materials_locked_and_limited(name):
+    (pod,) = pods_of(name)
+    assert pod["spec"]["securityContext"]["runAsNonRoot"]
+    assert pod["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["spec"]["containers"]:
+        image, _, tag = container["image"].rpartition(":")
+        assert tag == bom.load().image(image).tags[0]
+        assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+        assert "memory" in container["resources"]["limits"]
+        locked = container["securityContext"]
+        assert locked["capabilities"] == {"drop": ["ALL"]}
+        assert locked["readOnlyRootFilesystem"]
+        assert not locked["allowPrivilegeEscalation"]
+
+
+def test_both_routes_run_the_same_metrics_server():
+    build = next(build for build in bom.load().builds if build.name == "metrics-server")
+    image = bom.load().image("registry.k8s.io/metrics-server/metrics-server")
+    assert image.tags == (f"v{build.version}",)
+
+
+def test_prometheus_may_list_pods_and_nodes_and_read_kubelets_metrics_and_no_more():
+    (role,) = [i for i in monitoring.manifest("prometheus") if i["kind"] == "ClusterRole"]
+    allowed = {
+        (verb, what)
+        for rule in role["rules"]
+        for verb in rule["verbs"]
+        for what in rule["resources"]
+    }
+    assert allowed == {
+        *((verb, what) for verb in ("list", "watch") for what in ("pods", "nodes")),
+        ("get", "nodes/metrics"),
+    }
+
+
+def test_all_is_declared_at_once_and_everything_is_labelled_as_the_labs(asked):
+    monitoring.declare(OURS)
+    ((words, text),) = asked
+    assert words[0] == "apply"
+    items = json.loads(text)["items"]
+    assert {item["metadata"]["labels"][kube.LABEL[0]] for item in items} == {kube.LABEL[1]}
+    where = {item["metadata"].get("namespace") for item in items}
+    assert where == {"lab-system", "kube-system", None}
+
+
+def test_another_cluster_gets_no_metrics_server(asked):
+    monitoring.declare(THEIRS)
+    items = json.loads(asked[0][1])["items"]
+    assert {item["metadata"]["labels"]["app.kubernetes.io/name"] for item in items} == {
+        "prometheus"
+    }
+    assert "insecure-tls" not in asked[0][1]
+
+
+def test_another_configuration_is_another_pod_and_the_same_one_is_not(tmp_path, monkeypatch):
+    shutil.copytree(paths.k8s(), tmp_path / "k8s")
+    monkeypatch.setattr(paths, "k8s", lambda *parts: tmp_path.joinpath("k8s", *parts))
+    before = pods_of("prometheus")
+    assert pods_of("prometheus") == before
+    config = monitoring.manifest("prometheus")[0]
+    for name in ("prometheus.yml", "alerts.yml"):
+        file = paths.k8s("cluster", "prometheus", name)
+        assert config["data"][name] == file.read_text()
+        file.write_text(file.read_text() + "# more\n")
+        after = pods_of("prometheus")
+        assert after != before
+        before = after
+
+
+def test_up_waits_for_the_deployments_and_for_the_api_that_top_asks(asked, monkeypatch):
+    waited = []
+    monkeypatch.setattr(rollout, "wait", lambda lab, task, *names: waited.append(names))
+    monitoring.wait(OURS, Task("x", 0.0, None))
+    monitoring.wait(THEIRS, Task("x", 0.0, None))
+    assert waited == [("prometheus",), ("prometheus",)]
+    assert [words[:3] for words, _ in asked] == [
+        ("wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io")
+    ]
+
+
+def test_an_api_that_does_not_come_is_told_in_three_lines(monkeypatch):
+    def no(lab, *words, **options):
+        raise CommandFailed("kubectl wait failed", "timed out waiting", "x")
+
+    monkeypatch.setattr(rollout, "wait", lambda lab, task, *names: None)
+    monkeypatch.setattr(kube.Lab, "kubectl", no)
+    with pytest.raises(TimedOut) as error:
+        monitoring.wait(OURS, Task("x", 0.0, None))
+    assert str(error.value).splitlines() == [
+        "TimedOut: the metrics API not available after 120 s",
+        "saw: timed out waiting",
+        "try: ./lab logs cluster, then ./lab up again",
+    ]
+
+
+def test_status_names_what_has_no_ready_pod(monkeypatch):
+    def deployments(**available):
+        items = [
+            {"metadata": {"name": name}, "status": {"availableReplicas": count} if count else {}}
+            for name, count in available.items()
+        ]
+        monkeypatch.setattr(kube.Lab, "get", lambda lab, *words: {"items": items})
+
+    deployments(prometheus=1, models=0)
+    assert status._metrics(OURS) == (False, "not ready: metrics-server")
+    assert status._metrics(THEIRS) == (True, "prometheus.lab-system:9090")
+    deployments(prometheus=0, **{"metrics-server": 1})
+    assert status._metrics(OURS) == (False, "not ready: prometheus")
+
+
+def test_what_is_outside_of_the_namespaces_goes_only_where_it_is_labelled_as_ours(asked):
+    monitoring.remove(THEIRS)
+    ((words, _),) = asked
+    assert words == (
+        *("delete", "clusterrolebinding,clusterrole", "--selector"),
+        "app.kubernetes.io/name=prometheus,app.kubernetes.io/managed-by=labkit",
+    )
