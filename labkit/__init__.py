@@ -10,8 +10,10 @@ True
 | `lab.run`, `exec`, `logs`, `get`, `delete`, `apply`, `events`, `wait` | what kubectl's words do |
 | `lab.create_deployment`, `create_service`, `scale`, `restart`, `rollout` | for many Pods |
 | `lab.each_pod`, `processes`, `hey` | who answered, what runs inside, and a client that asks |
+| `lab.load_test` | an Ollama under load: first tokens, gaps, queue, failures, from many Pods |
 | `lab.timeline`, `mirrored` | what happened to Pods and when; what left the model mirror |
 | `lab.metrics`, `top` | what Prometheus knows of the last minutes; what Pods and nodes use now |
+| `lab.dashboard` | the same of your namespace at one look, live while something runs |
 | `lab.bake`, `slow_model`, `manifest` | an image and a model made for a lesson; a manifest's text |
 | `lab.helm_upgrade`, `helm_uninstall` | what helm's words do |
 | `lab.Table`, `Chart`, `choice` | what results are shown in, and a control to turn |
@@ -47,6 +49,7 @@ _HOMES = {
     "connect": "reach",
     "create_deployment": "workloads",
     "create_service": "workloads",
+    "dashboard": "dashboards",
     "delete": "verbs",
     "each_pod": "pods",
     "events": "verbs",
@@ -58,6 +61,7 @@ _HOMES = {
     "helm_upgrade": "helm",
     "hey": "clients",
     "hint": "hints",
+    "load_test": "loading",
     "logs": "verbs",
     "manifest": "manifests",
     "metrics": "querying",

@@ -11,6 +11,7 @@ from labkit.table import Table
 
 Series = Mapping[str, Sequence[tuple[float, float]]]
 Place = tuple[float, float]
+Size = tuple[int, int]
 
 # Okabe-Ito: told apart by colour-blind readers too. Dashes and markers carry the same
 # difference; their counts have no common factor, so that 20 series differ.
@@ -119,53 +120,57 @@ def said(title: str, x: str, y: str, series: Series) -> str:
     return " ".join(parts)
 
 
-def image(title: str, x: str, y: str, series: Series) -> str:
+def image(title: str, x: str, y: str, series: Series, *, size: Size = (_WIDTH, _HEIGHT)) -> str:
     """The chart as an `<img>`, which also an untrusted notebook shows; inline SVG it would not."""
-    data = base64.b64encode(svg(title, x, y, series).encode()).decode()
+    data = base64.b64encode(svg(title, x, y, series, size=size).encode()).decode()
     alt = escape(said(title, x, y, series))
     return f'<img alt="{alt}" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
 
 
-def svg(title: str, x: str, y: str, series: Series) -> str:
-    """The chart as one SVG document: white ground, because an image knows no theme."""
+def svg(title: str, x: str, y: str, series: Series, *, size: Size = (_WIDTH, _HEIGHT)) -> str:
+    """The chart as one SVG document: white ground, because an image knows no theme.
+
+    `size`: width and height in pixels; the legend comes below.
+    """
+    width, tall = size
     everything = [point for found in series.values() for point in _finite(found)] or [(0.0, 0.0)]
-    across = ticks(min(p[0] for p in everything), max(p[0] for p in everything), 7)
+    across = ticks(min(p[0] for p in everything), max(p[0] for p in everything), width // 90)
     # from 0, where that does not flatten the lines: lengths can be compared then
     low, high = min(p[1] for p in everything), max(p[1] for p in everything)
-    upward = ticks(min(low, 0.0) if low < 0.5 * high or high <= 0 else low, high)
-    height = _HEIGHT + _LEGEND_LINE * len(series)
+    upward = ticks(min(low, 0.0) if low < 0.5 * high or high <= 0 else low, high, tall // 60)
+    height = tall + _LEGEND_LINE * len(series)
 
     def place(point: tuple[float, float]) -> tuple[float, float]:
         right = (point[0] - across[0]) / (across[-1] - across[0])
         up = (point[1] - upward[0]) / (upward[-1] - upward[0])
         return (
-            round(_LEFT + right * (_WIDTH - _LEFT - _RIGHT), 1),
-            round(_HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM), 1),
+            round(_LEFT + right * (width - _LEFT - _RIGHT), 1),
+            round(tall - _BOTTOM - up * (tall - _TOP - _BOTTOM), 1),
         )
 
     body = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
-        f' viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" font-size="12" fill="#222">',
-        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
+        f' viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12" fill="#222">',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
         text(_LEFT, 20, title, size=14),
-        text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, x, anchor="middle"),
-        text(14, (_TOP + _HEIGHT - _BOTTOM) / 2, y, anchor="middle", turned=True),
+        text((_LEFT + width - _RIGHT) / 2, tall - 8, x, anchor="middle"),
+        text(14, (_TOP + tall - _BOTTOM) / 2, y, anchor="middle", turned=True),
     ]
     for tick in across:
         left, _ = place((tick, upward[0]))
-        body.append(line(left, _HEIGHT - _BOTTOM, left, _HEIGHT - _BOTTOM + 5, "#222"))
-        body.append(text(left, _HEIGHT - _BOTTOM + 18, number(tick), anchor="middle"))
+        body.append(line(left, tall - _BOTTOM, left, tall - _BOTTOM + 5, "#222"))
+        body.append(text(left, tall - _BOTTOM + 18, number(tick), anchor="middle"))
     for tick in upward:
         _, top = place((across[0], tick))
         colour = "#222" if tick == upward[0] else "#ccc"
-        body.append(line(_LEFT, top, _WIDTH - _RIGHT, top, colour))
+        body.append(line(_LEFT, top, width - _RIGHT, top, colour))
         body.append(text(_LEFT - 8, top + 4, number(tick), anchor="end"))
     for index, (name, found) in enumerate(series.items()):
         runs = [[place(point) for point in run] for run in _runs(found)]
         places = [one for run in runs for one in run]
         every = max(1, len(places) // 20)  # markers that touch each other tell nothing
         body += _drawn(index, runs, places[::every])
-        top = _HEIGHT + _LEGEND_LINE * index + 4
+        top = tall + _LEGEND_LINE * index + 4
         body += _drawn(index, [[(_LEFT, top), (_LEFT + 40, top)]], [(_LEFT + 20, top)])
         body.append(text(_LEFT + 50, top + 4, name))
     return "".join(body) + "</svg>"

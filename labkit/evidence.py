@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import labkit
-from labkit import humane, ollama, pods, targets, timelines, verdict
+from labkit import gathered, humane, ollama, pods, targets, timelines, verdict
 from labkit.errors import LabError, ModelMissing, NotFound, OllamaSaid, Unreachable
 from labkit.session import Session
 
@@ -55,7 +55,7 @@ def pod_answers(name: str) -> Callable[[Session], Seen]:
 
     def check(session: Session) -> Seen:
         serves = pod_serves(name)(session)
-        return _answers(f"pod/{name}") if serves.passed else serves
+        return answers(f"pod/{name}") if serves.passed else serves
 
     return check
 
@@ -67,7 +67,7 @@ def local_has_model(session: Session) -> Seen:
     if loaded:
         left = humane.moment_of(loaded["expires_at"]) - datetime.datetime.now(datetime.UTC)
         left_s = max(left.total_seconds(), 0)
-    return _answers(None, keep_alive=f"{min(left_s, 1e9):.0f}s")
+    return answers(None, keep_alive=f"{min(left_s, 1e9):.0f}s")
 
 
 def local_is_unloaded(session: Session) -> Seen:
@@ -91,7 +91,8 @@ def local_stays_loaded(session: Session) -> Seen:
     return Seen(enough, f"{loaded['name']} is loaded; it goes {until}", hint)
 
 
-def _answers(at: str | None, **more: str) -> Seen:
+def answers(at: str | None, **more: str) -> Seen:
+    """The Ollama there answers a prompt with the lab's model; None: the local one."""
     name = at or "the local Ollama"
     # not /api/generate: what learners asked that is counted in access logs
     body = {"model": labkit.model, "stream": False, **more}
@@ -177,7 +178,7 @@ def some_pod_has_model(session: Session) -> Seen:
 def service_answers(session: Session) -> Seen:
     """Service `ollama` answers a prompt with the lab's model."""
     reached = service_reaches_ollama(session)
-    return _answers("service/ollama") if reached.passed else reached
+    return answers("service/ollama") if reached.passed else reached
 
 
 def service_has_an_endpoint(session: Session) -> Seen:
@@ -229,7 +230,7 @@ def every_pod_answers(session: Session) -> Seen:
         saw = f"{len(lacks)} of {len(has) + len(lacks)} Pods lack {labkit.model}"
         return Seen(False, f"{saw}: {', '.join(lacks)}", f'lab.pull(at="pod/{lacks[0]}")')
     for name in has:
-        answer = _answers(f"pod/{name}")
+        answer = answers(f"pod/{name}")
         if not answer.passed:
             return answer
     return Seen(True, f"all {len(has)} Pods answer with {labkit.model}")
@@ -374,6 +375,17 @@ def parallel(count: int) -> Callable[[Session], Seen]:
         return Seen(True, f"{everywhere.saw}, {count} prompts at a time")
 
     return check
+
+
+def pulls_failed_under_200(session: Session) -> Seen:
+    """The model mirror had no such model, and Deployment `ollama` answered 200 all the same."""
+    found = targets.pods_of(session, targets.parsed(session, "deployment/ollama"))
+    refused = sum(map(len, gathered.refused(session, found).values()))
+    given = pods.answers(session, "deployment/ollama", "/api/pull").values()
+    good = sum(status == "200" for statuses in given for status in statuses)
+    saw = f"{refused} pulls of a model that there is not, {good} answers to pulls with status 200"
+    hint = 'lab.hey("http://ollama:11434/api/pull", n=4, c=2, body=wrong)'
+    return Seen(min(refused, good) >= 4, saw, hint)
 
 
 def models(at: str) -> list[str]:

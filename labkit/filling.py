@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
 import labkit
-from labkit import clearing, contents, humane, making, ollama, pods, reach, targets
+from labkit import clearing, contents, gathered, humane, making, ollama, pods, reach, targets
 from labkit.bringup import mirror, slow
 from labkit.display import Live
 from labkit.errors import OllamaSaid, Unreachable
@@ -21,6 +22,7 @@ QUESTION = "vi or emacs?"
 STARTS_S = 30.0
 TAGS_S = 10.0
 LOCAL = "the local Ollama"
+UNKNOWN = "service/ollama for a model that there is not"
 _KEPT_S = 30 * 60
 
 
@@ -36,6 +38,7 @@ def left(session: Session, state: State) -> list[Change]:
     """What is left to do inside the ready Pods: pull a model, ask; or to begin one anew."""
     found = [pod for pod in _pods(session) if targets.ready(pod)]
     full = {labkit.model.removesuffix(":latest"), *([slow.NAME] if state.slow else [])}
+    refused = gathered.refused(session, found)
     changes, asked = [], 0
     lacking, having = [], []
     for pod in found:
@@ -54,6 +57,8 @@ def left(session: Session, state: State) -> list[Change]:
             changes.append(Change("delete", target, f"it has {', '.join(sorted(held - wants))}"))
         elif answered and not state.asked:
             changes.append(Change("delete", target, f"it was asked {answered} times"))
+        elif refused.get(pod["metadata"]["name"]) and not state.refused:
+            changes.append(Change("delete", target, "it was told to pull what there is not"))
         elif wants and not state.brings:
             (having if held == wants else lacking).append((len(held) == 0, target, wants - held))
     short = (len(lacking) + len(having) if state.having is None else state.having) - len(having)
@@ -63,6 +68,9 @@ def left(session: Session, state: State) -> list[Change]:
         changes.append(Change("delete", target, "too many Pods have the model"))
     if not changes and asked < state.asked:
         changes.append(Change("ask", "service/ollama", f"{state.asked - asked} times"))
+    lacks = state.refused - sum(map(len, refused.values()))
+    if not changes and lacks > 0:
+        changes.append(Change("ask", UNKNOWN, f"{lacks} times"))
     return changes or _local(state)
 
 
@@ -73,8 +81,10 @@ def do(session: Session, state: State, changes: list[Change], timeout_s: float) 
         making.slow_model()
     _pull(session, pulls)
     for verb, target, why in changes:
-        if verb == "ask":
-            _ask(session, int(why.split()[0]))
+        if verb == "ask" and target == UNKNOWN:
+            _ask_for_unknown(session, int(why.split()[0]))
+        elif verb == "ask":
+            _ask(session, state, int(why.split()[0]))
         elif target == LOCAL and verb != "pull":
             _tell_local(state)
     gone = {target for verb, target, _ in changes if verb == "delete"} - {LOCAL}
@@ -146,12 +156,21 @@ def _answered(session: Session, pod: dict) -> int:
     return len(pods.statuses(session.api.text(f"{where}/log", query=container), ASKED))
 
 
-def _ask(session: Session, times: int) -> None:
+def _ask(session: Session, state: State, times: int) -> None:
     """A connection for each question, so that the Service chooses a Pod for each."""
-    body = {"model": labkit.model, "prompt": QUESTION, "stream": False}
-    for _ in range(times):
+    models = [labkit.model, slow.NAME] if state.slow else [labkit.model]
+    for model, _ in zip(itertools.cycle(models), range(times)):
+        body = {"model": model, "prompt": QUESTION, "stream": False}
         with suppress(OllamaSaid), reach.opened(session, "service/ollama") as server:
             server.post(ASKED, body)
+
+
+def _ask_for_unknown(session: Session, times: int) -> None:
+    body = {"model": f"{labkit.model}-typo", "insecure": True}
+    for _ in range(times):
+        with suppress(OllamaSaid), reach.opened(session, "service/ollama") as server:
+            for _ in server.lines("/api/pull", body):
+                pass
 
 
 def _local(state: State) -> list[Change]:

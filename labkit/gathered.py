@@ -87,7 +87,7 @@ def gather(session: Session, error: LabError | None = None) -> Facts:
     held = _held(session, pods[:MOST])
     found |= {"held": held, "logs": _logs(session, pods[:MOST], held)}
     if not all(has(models, labkit.model) for models in held.values()) or len(held) < len(pods):
-        found["refused"] = _refused(session, pods)
+        found["refused"] = refused(session, pods)
     if not (pods or deployments):
         found["elsewhere"] = _elsewhere(session)
     return Facts(**found)
@@ -233,7 +233,7 @@ def _begun(pod: dict) -> Iterator[str]:
             yield one["name"]
 
 
-def _refused(session: Session, pods: list[dict]) -> dict[str, list[str]]:
+def refused(session: Session, pods: list[dict]) -> dict[str, list[str]]:
     """Pod → the models that the lab's mirror did not have for it: 404 in its proxy's log."""
     mirrors = _listed(
         session, "pods", namespace=kube.SYSTEM, labelSelector="app.kubernetes.io/name=models"

@@ -227,6 +227,42 @@ LADDERS = {
         "kubectl set env deployment/ollama --list; kubectl exec deployment/ollama -- ollama list",
         "kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL=4, then both pulls again",
     ),
+    "07-load/under-200": Ladder(
+        "When does a server write the status of its answer: before its work, or after it?",
+        "A pull's first line comes before Ollama has asked for the model; its last one tells.",
+        "kubectl logs deployment/ollama --tail=5; and the answer itself, not only its status",
+        'lab.hey("http://ollama:11434/api/pull", n=4, c=2, body=wrong)',
+    ),
+    "08-metrics/proxy": Ladder(
+        "Who counts the questions and the answers, and who reads those figures?",
+        "Each Pod has two ports for Prometheus; up says whether it could read them.",
+        "kubectl get pods -l app=ollama; kubectl logs deployment/ollama --container haproxy",
+        'lab.apply("k8s/steps/08-proxy"); lab.rollout("deployment/ollama")',
+    ),
+    "08-metrics/front": Ladder(
+        "How does one proxy learn the addresses of all Pods, and which of them may it ask?",
+        "A headless Service has them; the front proxy asks each for /ready.",
+        "kubectl get endpointslices; kubectl logs deployment/front",
+        'lab.scale("deployment/ollama", replicas=2); lab.apply("k8s/steps/08-front")',
+    ),
+    "08-metrics/first": Ladder(
+        "There are two Pods. Which of them answers?",
+        "sum by (pod) of the answers, and haproxy_backend_active_servers of each proxy.",
+        "kubectl get pods -l app=ollama; lab.dashboard()",
+        'lab.pull(at="pod/…") into the one whose proxy finds no model, then ask again',
+    ),
+    "08-metrics/second": Ladder(
+        "Nothing fails, and all is slow. What is used up: places, memory, processor?",
+        "container_cpu_cfs_throttled_periods_total, beside container_cpu_cfs_periods_total.",
+        "kubectl top pods --containers; kubectl describe deployment/ollama",
+        "kubectl set resources deployment/ollama -c ollama --limits=cpu=0, then ask again",
+    ),
+    "08-metrics/third": Ladder(
+        "Two models are asked in turn. How many are in memory at a time?",
+        "ollama_loaded_models, and how often ollama_load_duration_seconds was more than 0.1 s.",
+        "kubectl exec deployment/ollama -- ollama ps; kubectl set env deployment/ollama --list",
+        "kubectl set env deployment/ollama OLLAMA_MAX_LOADED_MODELS-, then ask both",
+    ),
     "10-troubleshoot/hunt": Ladder(
         "How far does a question come: to the Service, to a Pod, to a server, to a model?",
         "Begin outside: does the Service have an address behind it? If not, what do its Pods lack?",

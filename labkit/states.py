@@ -274,8 +274,35 @@ def _unlike(here: Session, state: State, item: dict, there: dict) -> str:
             unlike.append("it has ended")
         elif restarts and state.ready:
             unlike.append(f"it has restarted {restarts} times")
+        elif state.ready and _was_ready(status):
+            unlike.append("it was ready, and is no more")
     failed = [c for c in status.get("conditions", []) if c["type"] == "Failed"]
     return (unlike + ["it has failed" for _ in failed] + [""])[0]
+
+
+def _was_ready(status: dict) -> bool:
+    """Of a Pod that is not ready: was it once? Nobody may be left who would mend it.
+
+    >>> started = {"state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}}}
+    >>> ready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    >>> _was_ready({"conditions": [ready], "containerStatuses": [started]})
+    False
+    >>> later = {**ready, "lastTransitionTime": "2026-01-01T00:01:00Z"}
+    >>> _was_ready({"conditions": [later], "containerStatuses": [started]})
+    True
+    """
+    began = [
+        one["state"]["running"]["startedAt"]
+        for one in status.get("containerStatuses", [])
+        if "running" in one.get("state", {})
+    ]
+    return any(
+        one["type"] == "Ready"
+        and one["status"] == "False"
+        and one["lastTransitionTime"] > max(began)
+        for one in status.get("conditions", [])
+        if began
+    )
 
 
 def _settle(here: Session, items: list[dict], deadline: float) -> None:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from labkit import evidence
+from labkit import evidence, observed
 from labkit.errors import UnknownStep
 from labkit.evidence import Seen
 from labkit.ladders import LADDERS, Ladder
@@ -18,7 +18,8 @@ class State(NamedTuple):
 
     `replicas`: of Deployment `ollama`. `pulled`: the Pods into which the lab's model is pulled,
     all that the target has, or `having` of them. `brings`: Pods that fetch it themselves.
-    `slow`: lab-llama:slow is pulled too. `asked`: so many prompts, through the Service.
+    `slow`: lab-llama:slow is pulled too. `asked`: so many prompts, through the Service, in turn to
+    each of its models. `refused`: so many pulls of a model that there is not.
     `release`: a release `ollama` of the lab's chart, with these values; `rolled_back`: after a
     change. `local`: the lab's model in the local Ollama: absent, loaded, unloaded, or kept.
     """
@@ -30,6 +31,7 @@ class State(NamedTuple):
     brings: bool = False
     slow: bool = False
     asked: int = 0
+    refused: int = 0
     ready: bool = True  # do its Pods become ready?
     release: dict[str, object] | None = None
     rolled_back: bool = False
@@ -104,6 +106,8 @@ def before(step: Step) -> State:
 _POD = ("00-pod",)
 _SERVICE = ("03-deployment", "03-service")
 _EVERY_POD = ("deployment/ollama",)
+_PARALLEL = State(("07-parallel", "03-service"), pulled=_EVERY_POD, slow=True)
+_PROXY = ("05-model", "08-proxy", "03-service")
 
 
 def _way(name: str, title: str, folder: str, *, replicas: int = 1) -> Step:
@@ -270,7 +274,46 @@ STEPS = (
         "07-load/your-turn",
         "Your turn: four at a time",
         evidence.parallel(4),
-        State(("07-parallel", "03-service"), pulled=_EVERY_POD, slow=True),
+        _PARALLEL,
+    ),
+    Step(
+        "07-load/under-200",
+        "Your turn: 200, and no answer",
+        evidence.pulls_failed_under_200,
+        _PARALLEL._replace(refused=4),
+    ),
+    Step(
+        "08-metrics/proxy",
+        "A proxy that counts",
+        observed.scraped,
+        State(_PROXY, pulled=_EVERY_POD, slow=True),
+    ),
+    Step(
+        "08-metrics/front",
+        "Who gets the next question?",
+        observed.front_spreads,
+        State((*_PROXY, "08-front"), 2, brings=True),
+        holds=False,
+    ),
+    Step(
+        "08-metrics/first",
+        "First problem: half of it",
+        observed.both_serve,
+        State(_PROXY, 2, brings=True, asked=12),
+        holds=False,
+    ),
+    Step(
+        "08-metrics/second",
+        "Second problem: in bursts",
+        observed.unthrottled,
+        State(_PROXY, brings=True, asked=8),
+        holds=False,
+    ),
+    Step(
+        "08-metrics/third",
+        "Third problem: again and again",
+        observed.both_models_stay,
+        State(_PROXY, pulled=_EVERY_POD, slow=True, asked=8),
     ),
     Step(
         "10-troubleshoot/hunt",

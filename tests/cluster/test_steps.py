@@ -61,6 +61,7 @@ MISTAKES = {
     "06-helm/your-turn": "kubectl scale deployment ollama --replicas 1",
     "07-load/ready": _FORGET.format("deployment/ollama"),
     "07-load/your-turn": "kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL=1",
+    "07-load/under-200": "kubectl delete pods -l app=ollama --now",
     "10-troubleshoot/hunt": _SELECTOR,
 }
 

@@ -1,0 +1,163 @@
+"""What an answer was worth: its first content, its tokens, or the kind of its failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from labkit.load.connection import Connection
+from labkit.load.plan import Plan
+from labkit.load.request import speaks_ollama
+from labkit.load.result import Result
+from labkit.load.wire import EXCERPT, Reader
+
+decode = json.JSONDecoder().decode  # json.loads guesses the encoding of each line anew
+DURATIONS = {
+    "load_duration": "load_ms",
+    "prompt_eval_duration": "prompt_ms",
+    "eval_duration": "eval_ms",
+}
+
+
+def parsed(line: bytes) -> dict | None:
+    """The JSON object of a line, or None.
+
+    >>> parsed(b'{"done":true}'), parsed(b"[]"), parsed(b'{"done"')
+    ({'done': True}, None, None)
+    """
+    try:
+        value = decode(line.decode())
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def has_content(line: dict) -> bool:
+    """Does this line of Ollama's carry any of the answer?
+
+    >>> has_content({"response": "a"}), has_content({"message": {"content": ""}})
+    (True, False)
+    """
+    message = line.get("message")
+    parts = [line, message] if isinstance(message, dict) else [line]
+    names = ("response", "content", "thinking", "tool_calls")
+    return any(part.get(name) for part in parts for name in names)
+
+
+class Answers:
+    """Counts the answers of one phase into its Result."""
+
+    def __init__(self, plan: Plan, on_end: Callable[[Connection, int, str], None] | None) -> None:
+        self.result = Result(plan)
+        self.ollama = speaks_ollama(plan)
+        self.limits_ns = {name: limit * 1e6 for name, limit in plan.goodput}
+        self.open_loop = bool(plan.rate)
+        self.on_end = on_end
+        self.line, self.values = b"", None
+
+    def content(self, line: bytes) -> bool | None:
+        """Does a line carry any of the answer? None: it is an error, or no JSON."""
+        self.line, self.values = line, parsed(line)
+        if self.values is None or "error" in self.values:
+            return None
+        return has_content(self.values)
+
+    def values_of(self, line: bytes) -> dict | None:
+        """The line's JSON object; a short answer's only line has been parsed already."""
+        return self.values if line is self.line else parsed(line)
+
+    def failed(self, connection: Connection, kind: str, example: str, now: int) -> None:
+        """Count a request that ended without a whole response."""
+        self.result.fail(kind, example)
+        if connection.reader.status and kind != "connect":
+            self._status(connection.reader.status)
+        if self.on_end:
+            self.on_end(connection, now, kind)
+
+    def ended(self, connection: Connection, stamp: int) -> None:
+        """Count a whole response."""
+        self._status(connection.reader.status)
+        kind, example, last = self._verdict(connection)
+        if kind:
+            self.result.fail(kind, example)
+        else:
+            self._succeeded(connection, stamp, last)
+        if self.on_end:
+            self.on_end(connection, stamp, kind)
+
+    def _status(self, status: int) -> None:
+        statuses = self.result.statuses
+        statuses[status] = statuses.get(status, 0) + 1
+
+    def _verdict(self, connection: Connection) -> tuple[str, str, dict]:
+        """Kind of failure or "", an example of it, the values of the last line."""
+        reader = connection.reader
+        if not 200 <= reader.status < 300:
+            text = reader.excerpt.decode(errors="replace").strip()
+            return "http_status", f"{reader.status} {text}".strip(), {}
+        if not self.ollama:
+            return "", "", {}
+        if not reader.last_line:
+            return "stream_cut", "an answer without a line", {}
+        last = self.values_of(reader.last_line)
+        if reader.error_line or last is None or "error" in last:
+            return *self._flaw(reader, reader.error_line or reader.last_line), {}
+        if last.get("done") is not True and last.get("status") != "success":
+            return "stream_cut", f'no "done": true after {connection.chunks} chunks', {}
+        return "", "", last
+
+    def _flaw(self, reader: Reader, line: bytes) -> tuple[str, str]:
+        shown = line[:EXCERPT].decode(errors="replace")
+        if (parsed(line) or {}).get("error") is not None:
+            return "in_band_error", shown
+        until_close = not reader.head.chunked and reader.head.length is None
+        return "stream_cut" if until_close else "bad_json", shown
+
+    def _succeeded(self, connection: Connection, stamp: int, last: dict) -> None:
+        result, metrics = self.result, self.result.metrics
+        result.succeeded += 1
+        start = connection.start
+        latency = stamp - start
+        metrics["latency_ms"].record(latency)
+        if self.open_loop:
+            metrics["schedule_deviation_ms"].record(connection.sent - start)
+        seen = {"latency": latency}
+        if connection.first:
+            seen["ttft"] = ttft = connection.first - start
+            metrics["ttft_ms"].record(ttft)
+            end = connection.last
+            if connection.held >= 0:
+                if has_content(last):
+                    metrics["gap_ms"].record(connection.held)
+                else:  # the last line only says that it is the last
+                    connection.chunks -= 1
+                    end -= connection.held
+            if connection.chunks > 1:
+                seen["gap"] = (end - connection.first) / (connection.chunks - 1)
+            result.chunks += connection.chunks
+        if self.ollama:
+            self._ollama(last, latency, seen.get("ttft"))
+        if self.limits_ns:
+            result.good += all(seen.get(k, 0) <= limit for k, limit in self.limits_ns.items())
+
+    def _ollama(self, last: dict, latency: int, ttft: int | None) -> None:
+        result, metrics = self.result, self.result.metrics
+        waited = ttft
+        for name, metric in DURATIONS.items():
+            if name in last:  # Ollama leaves out what is zero
+                spent = _number(last[name])
+                metrics[metric].record(spent)
+                if waited is not None and name != "eval_duration":
+                    waited -= spent
+        if waited is not None and waited != ttft:
+            metrics["queue_ms"].record(max(0, waited))
+        tokens = _number(last.get("eval_count"))
+        result.prompt_tokens += _number(last.get("prompt_eval_count"))
+        result.generated_tokens += tokens
+        if tokens and latency > 0:
+            metrics["tokens_per_s_per_request"].record(int(tokens * 1e12 / latency))
+
+
+def _number(value: object) -> int:
+    """Ollama's counts and nanoseconds, 0 for what is none."""
+    return value if type(value) is int and 0 <= value < 2**63 else 0

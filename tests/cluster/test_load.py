@@ -1,0 +1,150 @@
+"""`lab.load_test` and `./lab load` in the cluster: beside hey, from many Pods, stopped, killed."""
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+import labkit
+from labkit import clients, loading, ollama, verbs, workloads
+from labkit.errors import ModelMissing, PodFailed, Unreachable
+from labkit.load.histogram import Histogram
+from labkit.load.result import METRICS, Result
+
+URL = "http://ollama:11434/api/generate"
+TOLD_S = 30
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served(twins):
+    """An Ollama that has the lab's model, in the namespace where verbs act."""
+    twins.kubectl(twins.ours, "create", "deployment", "ollama", "--image=ollama/ollama")
+    twins.kubectl(twins.ours, "create", "service", "clusterip", "ollama", "--tcp=11434")
+    twins.kubectl(twins.ours, "rollout", "status", "deployment/ollama", "--timeout=90s")
+    ollama.pull(at="deployment/ollama")
+
+
+@pytest.fixture
+def left(twins):
+    """The objects of load tests that are still there."""
+
+    def look() -> list[str]:
+        found = twins.kubectl(twins.ours, "get", "jobs,pods,configmaps", "--output=name")
+        return [name for name in found.split() if "/load-" in name]
+
+    return look
+
+
+@pytest.fixture
+def begun(seat):
+    """A `./lab load` of eight seconds, which has had its first answers."""
+    words = ("load", "service/ollama", "-c", "2", "-z", "8s", "--pods", "2", "-o", "json")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-P", "-m", "labkit", *words]
+    with subprocess.Popen(command, env=seat.env, stdin=subprocess.DEVNULL, **pipes) as process:
+        deadline = time.monotonic() + TOLD_S
+        for line in process.stderr:
+            if "answered" in line:
+                break
+            assert time.monotonic() < deadline, line
+        yield process
+        process.kill()
+
+
+def test_ours_agrees_with_hey_on_what_hey_can_see_within_heys_own_noise():
+    body = {"model": labkit.model, "prompt": loading.PROMPT}
+    hey = shlex.join(["hey", "-n", "100", "-c", "2", "-m", "POST", "-d", json.dumps(body), URL])
+    ours = [loading.load_test("service/ollama", clients=2, requests=100)]
+    twice = verbs.run("hey", "sh", "-c", f"{hey} && {hey}", image=clients.HEY, rm=True).text
+    ours.append(loading.load_test("service/ollama", clients=2, requests=100))
+    heys = [clients.read(f"Summary:{text}", 2) for text in twice.split("Summary:")[1:]]
+    assert [report.statuses for report in heys] == [{200: 100}] * 2
+    assert all((found.succeeded, found.failures) == (100, {}) for found in ours)
+    theirs = [report.mean_s * 1000 for report in heys]
+    means = [found.items[0]["latency_ms"]["mean"] for found in ours]
+    noise = max(max(theirs) - min(theirs), 0.1 * max(theirs))
+    assert abs(sum(means) - sum(theirs)) / 2 <= noise, f"hey {theirs}, ours {means}"
+
+
+def test_four_restricted_pods_begin_together_and_their_histograms_are_added_exactly(
+    twins, left, monkeypatch
+):
+    parts = []
+
+    def merge(results, merged=Result.merge):
+        parts.extend(results)
+        return merged(results)
+
+    monkeypatch.setattr(Result, "merge", merge)
+    words = ("label", "namespace", twins.ours, "--overwrite")
+    twins.kubectl(twins.ours, *words, "pod-security.kubernetes.io/enforce=restricted")
+    try:
+        found = loading.load_test("service/ollama", clients=8, requests=101, pods=4, warmup=3)
+    finally:
+        twins.kubectl(twins.ours, *words, "pod-security.kubernetes.io/enforce=baseline")
+    whole = found.items[0]
+    assert [part.started for part in parts] == [25, 25, 25, 26]
+    assert max(part.started_at for part in parts) - min(part.started_at for part in parts) < 0.1
+    for name in METRICS:
+        buckets = sum((part.metrics[name].buckets for part in parts), Counter())
+        assert Histogram.of(whole[name]).buckets == buckets
+        assert Histogram.of(whole[name]).total == sum(part.metrics[name].total for part in parts)
+    assert whole["latency_ms"]["count"] == whole["requests"]["succeeded"] == 101
+    assert whole["latency_ms"]["max"] == max(part.plain()["latency_ms"]["max"] for part in parts)
+    assert [worker["worker"] for worker in whole["workers"]] == [0, 1, 2, 3]
+    assert all(worker["client"]["delay_ms"]["count"] for worker in whole["workers"])
+    assert left() == []
+
+
+def test_ctrl_c_gives_the_partial_result_of_every_worker_and_leaves_nothing(begun, left):
+    begun.send_signal(signal.SIGINT)
+    out, err = begun.communicate(timeout=TOLD_S)
+    assert begun.returncode == 130, err
+    found = json.loads(out)
+    assert found["interrupted"]
+    assert found["requests"]["succeeded"] > 0
+    assert len(found["workers"]) == 2
+    assert left() == []
+
+
+def test_what_a_killed_client_leaves_ends_by_itself_and_goes_with_the_next_test(begun, left, twins):
+    begun.kill()
+    begun.wait()
+    (name,) = [name for name in left() if name.startswith("job")]
+    spec = json.loads(twins.kubectl(twins.ours, "get", name, "--output=json"))["spec"]
+    assert spec["ttlSecondsAfterFinished"] <= 60
+    assert 60 < spec["activeDeadlineSeconds"] < 300
+    found = loading.load_test("deployment/ollama", requests=3)
+    assert found.levels[0].plan.addresses
+    assert found.succeeded == 3
+    twins.kubectl(twins.ours, "wait", "--for=delete", name, "--timeout=20s")
+    assert left() == []
+
+
+def test_a_quota_that_lets_only_some_of_the_pods_be_made_is_named(twins, left):
+    quota = ("quota", "small", "--hard=pods=2")  # one of them is Ollama's
+    twins.kubectl(twins.ours, "create", *quota)
+    try:
+        with pytest.raises(PodFailed, match="exceeded quota: small") as error:
+            loading.load_test("service/ollama", clients=2, pods=2)
+    finally:
+        twins.kubectl(twins.ours, "delete", *quota[:2])
+    assert error.value.reason == "FailedCreate"
+    assert left() == []
+
+
+def test_a_target_that_cannot_answer_is_told_before_anything_is_made(twins):
+    with pytest.raises(ModelMissing, match=r"service/ollama does not have the model no-such"):
+        loading.load_test("service/ollama", model="no-such")
+    workloads.create_service("olama", tcp=11434)
+    try:
+        with pytest.raises(Unreachable, match="service/olama") as error:
+            loading.load_test("service/olama")
+    finally:
+        twins.kubectl(twins.ours, "delete", "service", "olama")
+    assert "likely: " in error.value.saw
