@@ -22,7 +22,7 @@ from labkit.load.wire import EXCERPT, BadResponse, Reader
 
 BUFFER = 256 * 1024
 TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
-NAP_NS = 2_000_000
+NAP_NS = 5_000_000
 # A nap delays the next request of a client: by no more than this part of a typical answer.
 NAP_SHARE = 200
 SHORTEST_NAP_NS = 200_000  # below it the sleep costs more than it saves
@@ -86,7 +86,9 @@ class Engine:
         self.phase_plan = plan
         self.result = self.answers.result = Result(self.plan)
         self.free = [c for c in self.connections.values() if c.state == IDLE]
-        self.ready: deque[Connection] = deque()  # their request failed: another one, or none
+        # Their request ended. The next ones go out together after a batch of reads: calls do not
+        # nest when a target refuses, and a server that waits is woken once, not for each.
+        self.ready: deque[Connection] = deque()
         self.backlog: deque[int] = deque()  # open loop: arrivals for which no connection was free
         self.waiting: list[tuple] = []  # closed loop: (until, …, connection) of paused clients
         self.in_flight = self.connecting = self.nap_ns = 0
@@ -135,7 +137,10 @@ class Engine:
 
     def _connection(self) -> Connection:
         reader = Reader(
-            wants_lines=self.ollama, bodyless=self.plan.method == "HEAD", heads=self.heads
+            wants_lines=self.ollama,
+            bodyless=self.plan.method == "HEAD",
+            content=self.answers.content,
+            heads=self.heads,
         )
         return Connection(self.request, reader)
 
@@ -247,7 +252,7 @@ class Engine:
         if kind == "connect" and not self.phase_plan.rate:
             self._pause(connection, now + RETRY_NS)
         else:
-            self.ready.append(connection)  # not at once: a target that refuses would nest calls
+            self.ready.append(connection)
 
     def _broken(self, connection: Connection, error: OSError | None) -> None:
         """The peer closed or reset the connection, or the network did."""
@@ -283,7 +288,7 @@ class Engine:
             connection.state, connection.reused = IDLE, True
         else:
             self._hang_up(connection)
-        self._go_on(connection)
+        self.ready.append(connection)
 
     # -- the loop ---------------------------------------------------------------------------
 
@@ -306,7 +311,7 @@ class Engine:
         clock, poll, connections = time.time_ns, self.poller.poll, self.connections
         buffer = bytearray(BUFFER)
         buffers = [buffer]
-        result, look = self.result, self.answers.look
+        result = self.result
         gaps = result.metrics["gap_ms"]
         gap, delay = gaps.record, result.delay.record
         while self._goes_on():
@@ -343,21 +348,21 @@ class Engine:
                     continue
                 if lines:
                     result.reads += 1
-                    if not connection.first:
-                        look(connection, stamp, lines)
-                    elif lines == 1:
-                        if connection.held >= 0:
-                            gap(connection.held)
-                        connection.held = stamp - connection.last
-                        connection.last = stamp
-                        connection.chunks += 1
-                    else:
-                        # one stamp for several lines: they are taken to have come evenly
+                    if lines > 1:
                         result.coalesced_reads += 1
+                    if not connection.first:
+                        connection.first = connection.last = stamp
+                        connection.chunks = 1
+                        lines -= 1
+                    if lines:
                         if connection.held >= 0:
                             gap(connection.held)
-                        connection.held = each = (stamp - connection.last) // lines
-                        gaps.values.extend([each] * (lines - 1))
+                        each = stamp - connection.last
+                        if lines > 1:
+                            # one stamp for several lines: they are taken to have come evenly
+                            each //= lines
+                            gaps.repeat(each, lines - 1)
+                        connection.held = each
                         connection.last = stamp
                         connection.chunks += lines
                 if connection.reader.complete:

@@ -7,6 +7,8 @@ whole chunks of one line each. What it does not recognise goes to the strict par
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 MAX_HEAD = 64 * 1024
 MAX_SIZE_LINE = 4096
 MAX_LINE = 16 * 1024 * 1024
@@ -40,12 +42,16 @@ class Reader:
 
     `feed()` takes what was received and returns how many lines of the body it completed. After it:
     `complete` says that the response is whole, `last_line` is the last line that the strict parser
-    saw (the fast path never takes a last one), and `lines` holds every line until `skim()`.
+    saw (the fast path never takes a last one).
+
+    `content` tells of each line whether it carries any of the answer (None: it is flawed) until one
+    does; only from that one on lines are counted. Without it, all are counted, and kept in `lines`.
     """
 
     __slots__ = (
         "bodyless",
         "complete",
+        "content",
         "error_line",
         "excerpt",
         "head",
@@ -69,10 +75,12 @@ class Reader:
         *,
         wants_lines: bool = True,
         bodyless: bool = False,
+        content: Callable[[bytes], bool | None] | None = None,
         heads: dict[bytes, Head] | None = None,
     ) -> None:
         self.wants_lines = wants_lines
         self.bodyless = bodyless  # answers to HEAD have a length and no body
+        self.content = content
         # Heads repeat within a second (Date): readers of one run share what they have parsed.
         self.heads = {} if heads is None else heads
         self.reset()
@@ -89,7 +97,9 @@ class Reader:
         self.keep_lines = self.wants_lines
         self.regular = False  # may the next bytes take the fast path?
         self.last_line = b""
-        self.error_line = b""  # a line of the strict parser's that begins with {"error"
+        self.error_line = (
+            b""  # a line that begins with {"error", or one that `content` found flawed
+        )
         self.excerpt = b""
         self.started = False  # has any byte of this response come?
         self.complete = False
@@ -104,11 +114,6 @@ class Reader:
     def keep_alive(self) -> bool:
         """May the connection carry another request?"""
         return self.complete and self.head.keep_alive and not self.surplus
-
-    def skim(self) -> None:
-        """From here on lines are counted and not kept: the fast path may be taken."""
-        self.keep_lines, self.lines = False, []
-        self.regular = self.state == SIZE and not self.rest and not self.pending
 
     def feed(self, buffer: bytearray | bytes, size: int | None = None) -> int:
         """Read the first `size` bytes of `buffer`; the number of lines that ended in them."""
@@ -147,10 +152,16 @@ class Reader:
             return 0
         if self.rest:
             data, self.rest = self.rest + data, b""
-        count, at, size = 0, 0, len(data)
+        count, at, size, kept = 0, 0, len(data), self.keep_lines
         while at < size and not self.complete:
             state = self.state
-            if state in (DATA, LENGTH):
+            if state == LENGTH and size - at >= self.missing and not self.pending:
+                self._excerpt(data[at : at + self.missing])
+                end, self.missing = at + self.missing, 0
+                if self.wants_lines:
+                    count += self._take(data[at:end].split(b"\n"))
+                self.state, self.complete, at = COMPLETE, True, end
+            elif state in (DATA, LENGTH):
                 end = min(size, at + self.missing)
                 self.missing -= end - at
                 count += self._body(data[at:end])
@@ -160,6 +171,9 @@ class Reader:
                         count += self._finish()
                     else:
                         self.state = DATA_END
+            elif state == SIZE and kept and not self.keep_lines and not self.pending:
+                self.regular = True  # content has come: what follows may take the fast path
+                return count + self.feed(data[at:])
             elif state == SIZE:
                 at = self._chunk_size(data, at)
             elif state == DATA_END:
@@ -235,8 +249,7 @@ class Reader:
 
     def _body(self, piece: bytes) -> int:
         """Take a piece of the body; the number of lines that ended in it."""
-        if len(self.excerpt) < EXCERPT:
-            self.excerpt += piece[: EXCERPT - len(self.excerpt)]
+        self._excerpt(piece)
         if not self.wants_lines:
             return 0
         self.pending.append(piece)
@@ -245,17 +258,18 @@ class Reader:
         if end < 0:
             if len(self.pending) > 64:  # many small objects hold more than their bytes
                 self.pending = [b"".join(self.pending)]
-            longest = self.line_bytes
+            longest, lines = self.line_bytes, []
         else:
             *lines, rest = b"".join(self.pending).split(b"\n")
-            self.pending = [rest] if rest else []
-            longest = (
-                self.line_bytes if self.line_bytes <= MAX_LINE else max(map(len, [*lines, rest]))
-            )
-            self.line_bytes = len(rest)
-        if longest > MAX_LINE:
+            longest = max(map(len, lines)) if self.line_bytes > MAX_LINE else 0
+            self.pending, self.line_bytes = [rest] if rest else [], len(rest)
+        if max(longest, self.line_bytes) > MAX_LINE:
             raise BadResponse(f"a line longer than {MAX_LINE} bytes")
-        return self._take(lines) if end >= 0 else 0
+        return self._take(lines)
+
+    def _excerpt(self, piece: bytes) -> None:
+        if self.head.status >= 300 and len(self.excerpt) < EXCERPT:
+            self.excerpt += piece[: EXCERPT - len(self.excerpt)]
 
     def _take(self, lines: list[bytes]) -> int:
         full = [line for line in lines if line.strip()]
@@ -265,8 +279,21 @@ class Reader:
                 if line.startswith(b'{"error"'):
                     self.error_line = line
             if self.keep_lines:
-                self.lines += full
+                return self._keep(full)
         return len(full)
+
+    def _keep(self, lines: list[bytes]) -> int:
+        if self.content is None:
+            self.lines += lines
+            return len(lines)
+        for index, line in enumerate(lines):
+            verdict = self.content(line)
+            if verdict:
+                self.keep_lines = False
+                return len(lines) - index
+            if verdict is None:
+                self.error_line = self.error_line or line
+        return 0
 
     def _finish(self) -> int:
         """The response is whole; a last line needs no LF."""

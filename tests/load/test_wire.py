@@ -43,13 +43,9 @@ def read(pieces: Iterable[bytes], *, closes: bool = False) -> Read:
 
 
 def skimmed(pieces: Iterable[bytes], *, closes: bool = False) -> Counted:
-    """Read as a run reads: every line until the first has come, then only counted."""
-    reader = Reader()
-    count = 0
-    for piece in pieces:
-        count += reader.feed(piece)
-        if count and reader.keep_lines:
-            reader.skim()
+    """Read as a run reads: lines are looked at until one has content, then only counted."""
+    reader = Reader(content=lambda _: True)
+    count = sum(reader.feed(piece) for piece in pieces)
     if closes:
         pending = bool(b"".join(reader.pending).strip())
         reader.eof()
@@ -129,10 +125,9 @@ class Counting(Reader):
 
 
 def left_to_the_strict_path(wire: Iterable[bytes]) -> list[bytes]:
-    reader = Counting()
+    reader = Counting(content=lambda _: True)
     reader.left = []
     reader.feed(CHUNKED + chunk(line(response="first", done=False)))
-    reader.skim()
     reader.left.clear()
     for piece in wire:
         reader.feed(piece)
@@ -152,6 +147,20 @@ def test_after_a_chunk_in_two_reads_the_fast_path_is_taken_again():
     told = b"".join(chunk(each) for each in lines(5)[:-1])
     half = chunk(lines(1)[0])
     assert left_to_the_strict_path([half[:20], half[20:], told]) == [half[:20], half[20:]]
+
+
+def test_lines_before_the_first_with_content_are_not_counted_and_errors_among_them_are_kept():
+    empty, error, word = line(response=""), b'{"error":"x"}\n', line(response="a")
+    verdicts = {empty.strip(): False, error.strip(): None, word.strip(): True}
+    for parts in (
+        [b"".join((empty, error, empty, word, empty))],
+        [empty, error, empty, word, empty],
+    ):
+        reader = Reader(content=verdicts.get)
+        reader.feed(CHUNKED)
+        assert sum(reader.feed(chunk(part)) for part in parts) == 2
+        assert reader.error_line == error.strip()
+        assert reader.last_line == empty.strip()
 
 
 def test_a_second_response_on_the_connection_is_read_like_the_first():
