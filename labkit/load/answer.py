@@ -11,7 +11,7 @@ from labkit.load.request import speaks_ollama
 from labkit.load.result import Result
 from labkit.load.wire import EXCERPT, Reader
 
-decode = json.JSONDecoder().decode  # json.loads guesses the encoding of each line anew
+decode = json.JSONDecoder().raw_decode  # json.loads guesses each line's encoding anew
 DURATIONS = {
     "load_duration": "load_ms",
     "prompt_eval_duration": "prompt_ms",
@@ -26,10 +26,11 @@ def parsed(line: bytes) -> dict | None:
     ({'done': True}, None, None)
     """
     try:
-        value = decode(line.decode())
+        text = line.decode().strip()
+        value, end = decode(text)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and end == len(text) else None
 
 
 def has_content(line: dict) -> bool:

@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from struct import Struct
 
 from labkit.load import descriptors, trust
-from labkit.load.answer import Answers
+from labkit.load.answer import Answers, parsed
 from labkit.load.connection import CLOSED, CONNECTING, IDLE, READING, SENDING, Connection
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
@@ -18,15 +18,16 @@ from labkit.load.request import encode, speaks_ollama
 from labkit.load.result import Result
 from labkit.load.schedule import arrivals
 from labkit.load.targets import Targets
-from labkit.load.wire import BadResponse, Reader
+from labkit.load.wire import EXCERPT, BadResponse, Reader
 
 BUFFER = 256 * 1024
 TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
-NAP_NS = 2_000_000
+NAP_NS = 5_000_000
 # A nap delays the next request of a client: by no more than this part of a typical answer.
 NAP_SHARE = 200
 SHORTEST_NAP_NS = 200_000  # below it the sleep costs more than it saves
 STEP_NS = 1_000_000  # realtime moved so far against monotonic in a tick: a step, not NTP's slewing
+IDLE_CLOSE_NS = 100_000_000  # a close under way when a request was sent comes within a round trip
 RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its next try
 
 # What a watcher sees while the run goes on; the quantiles are None before the first value.
@@ -116,7 +117,7 @@ class Engine:
     def stop(self, interrupted: bool = False) -> Result:
         """The result so far."""
         result = self.result
-        if self.phase_plan.requests != self.plan.requests and interrupted:
+        if self.phase_plan is not self.plan and interrupted:
             result = Result(self.plan)  # stopped while warming up: nothing was measured
         result.interrupted = interrupted
         result.duration_s = max(0.0, (time.time_ns() - self.origin) / 1e9)
@@ -222,12 +223,13 @@ class Engine:
         self._push(connection)
 
     def _push(self, connection: Connection) -> None:
-        was = connection.state
+        began = connection.state == IDLE
+        connection.state = SENDING  # also when the first piece fails: its request is under way
         try:
             if connection.send():
-                if was == SENDING:
+                if not began:
                     self.poller.modify(connection.socket, READ)
-            elif was != SENDING:
+            elif began:
                 self.poller.modify(connection.socket, WRITE)
         except OSError as error:
             self._broken(connection, error)
@@ -261,10 +263,16 @@ class Engine:
         if error is None and connection.state == READING and reader.eof():
             self._ended(connection, time.time_ns())
             return
-        if connection.reused and not reader.started:
-            # closed by the server while it was idle, as any server may: no answer is lost
+        at_once = time.time_ns() - connection.sent < IDLE_CLOSE_NS
+        if connection.reused and not reader.started and at_once:
+            # closed by the server while it was idle, as any server may: no answer is lost; one
+            # that took the request and died later has failed
             self._hang_up(connection)
             self._connect(connection)
+            return
+        if "error" in (parsed(reader.error_line) or ()):  # the server said why
+            said = reader.error_line[:EXCERPT].decode(errors="replace")
+            self._failed(connection, "in_band_error", said)
             return
         how = "closed" if error is None else error.strerror or str(error)
         seen = f"after {connection.chunks} chunks" if reader.started else "before any answer"
@@ -274,7 +282,9 @@ class Engine:
         """The response is whole."""
         self.in_flight -= 1
         self.answers.ended(connection, stamp)
-        if connection.reader.keep_alive and self.plan.keep_alive:
+        # an answer that came before the whole request was sent: the rest of it would follow
+        is_sent = connection.state == READING
+        if is_sent and connection.reader.keep_alive and self.plan.keep_alive:
             connection.state, connection.reused = IDLE, True
         else:
             self._hang_up(connection)
@@ -351,7 +361,7 @@ class Engine:
                         if lines > 1:
                             # one stamp for several lines: they are taken to have come evenly
                             each //= lines
-                            gaps.values.extend([each] * (lines - 1))
+                            gaps.repeat(each, lines - 1)
                         connection.held = each
                         connection.last = stamp
                         connection.chunks += lines

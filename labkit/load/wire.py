@@ -45,8 +45,7 @@ class Reader:
     saw (the fast path never takes a last one).
 
     `content` tells of each line whether it carries any of the answer (None: it is flawed) until one
-    does; only from that one on lines are counted. Without it, all are counted, and kept in `lines`
-    until `skim()`.
+    does; only from that one on lines are counted. Without it, all are counted, and kept in `lines`.
     """
 
     __slots__ = (
@@ -59,6 +58,7 @@ class Reader:
         "heads",
         "keep_lines",
         "last_line",
+        "line_bytes",
         "lines",
         "missing",
         "pending",
@@ -91,6 +91,7 @@ class Reader:
         self.head: Head | None = None
         self.rest = b""  # an incomplete head, size line or trailer
         self.pending: list[bytes] = []  # an incomplete line of the body
+        self.line_bytes = 0  # its bytes
         self.missing = 0  # bytes until the end of the chunk or body
         self.lines: list[bytes] = []
         self.keep_lines = self.wants_lines
@@ -113,11 +114,6 @@ class Reader:
     def keep_alive(self) -> bool:
         """May the connection carry another request?"""
         return self.complete and self.head.keep_alive and not self.surplus
-
-    def skim(self) -> None:
-        """From here on lines are counted and not kept: the fast path may be taken."""
-        self.keep_lines, self.lines = False, []
-        self.regular = self.state == SIZE and not self.rest and not self.pending
 
     def feed(self, buffer: bytearray | bytes, size: int | None = None) -> int:
         """Read the first `size` bytes of `buffer`; the number of lines that ended in them."""
@@ -203,10 +199,8 @@ class Reader:
         return count
 
     def _read_head(self, data: bytes, at: int) -> int:
-        end = data.find(b"\r\n\r\n", at)
+        end = _find(data, b"\r\n\r\n", at, MAX_HEAD, "head")
         if end < 0:
-            if len(data) - at > MAX_HEAD:
-                raise BadResponse(f"a head longer than {MAX_HEAD} bytes")
             if not b"HTTP/1."[: len(data) - at] == data[at : at + 7]:
                 raise BadResponse(f"no HTTP/1.1 response: {data[at : at + 40]!r}")
             self.rest = data[at:]
@@ -231,10 +225,8 @@ class Reader:
         return end + 4
 
     def _chunk_size(self, data: bytes, at: int) -> int:
-        end = data.find(b"\r\n", at)
+        end = _find(data, b"\r\n", at, MAX_SIZE_LINE, "chunk size line")
         if end < 0:
-            if len(data) - at > MAX_SIZE_LINE:
-                raise BadResponse(f"a chunk size line longer than {MAX_SIZE_LINE} bytes")
             self.rest = data[at:]
             return len(data)
         digits = data[at:end].partition(b";")[0].rstrip(b" \t")
@@ -245,10 +237,8 @@ class Reader:
         return end + 2
 
     def _trailer(self, data: bytes, at: int) -> int:
-        end = data.find(b"\r\n", at)
+        end = _find(data, b"\r\n", at, MAX_HEAD, "trailer")
         if end < 0:
-            if len(data) - at > MAX_HEAD:
-                raise BadResponse(f"a trailer longer than {MAX_HEAD} bytes")
             self.rest = data[at:]
             return len(data)
         if end == at:
@@ -262,25 +252,24 @@ class Reader:
         self._excerpt(piece)
         if not self.wants_lines:
             return 0
+        self.pending.append(piece)
+        self.line_bytes += len(piece)
         end = piece.rfind(b"\n")
         if end < 0:
-            self.pending.append(piece)
-            if len(self.pending) > 64:
-                self._bound()
-            return 0
-        self.pending.append(piece[:end])
-        lines = b"".join(self.pending).split(b"\n")
-        self.pending = [piece[end + 1 :]] if end + 1 < len(piece) else []
+            if len(self.pending) > 64:  # many small objects hold more than their bytes
+                self.pending = [b"".join(self.pending)]
+            longest, lines = self.line_bytes, []
+        else:
+            *lines, rest = b"".join(self.pending).split(b"\n")
+            longest = max(map(len, lines)) if self.line_bytes > MAX_LINE else 0
+            self.pending, self.line_bytes = [rest] if rest else [], len(rest)
+        if max(longest, self.line_bytes) > MAX_LINE:
+            raise BadResponse(f"a line longer than {MAX_LINE} bytes")
         return self._take(lines)
 
     def _excerpt(self, piece: bytes) -> None:
         if self.head.status >= 300 and len(self.excerpt) < EXCERPT:
             self.excerpt += piece[: EXCERPT - len(self.excerpt)]
-
-    def _bound(self) -> None:
-        self.pending = [b"".join(self.pending)]
-        if len(self.pending[0]) > MAX_LINE:
-            raise BadResponse(f"a line longer than {MAX_LINE} bytes")
 
     def _take(self, lines: list[bytes]) -> int:
         full = [line for line in lines if line.strip()]
@@ -313,16 +302,26 @@ class Reader:
         return self._take([line])
 
 
+def _find(data: bytes, mark: bytes, at: int, most: int, what: str) -> int:
+    """Where `mark` is, -1 before it came; raises BadResponse when that is too far, come or not."""
+    end = data.find(mark, at)
+    if (len(data) - len(mark) + 1 if end < 0 else end) - at > most:
+        raise BadResponse(f"a {what} longer than {most} bytes")
+    return end
+
+
 def parse_head(raw: bytes) -> Head:
     r"""The head without its empty line; raises BadResponse.
 
     >>> parse_head(b"HTTP/1.1 200 OK\r\nContent-Length: 5").length
     5
     """
-    first, *fields = raw.split(b"\r\n")
+    # Folded lines: RFC 9112 5.2 wants a client to put a space for the fold and go on.
+    first, *fields = raw.replace(b"\r\n ", b"  ").replace(b"\r\n\t", b"  ").split(b"\r\n")
     version, _, code = first.partition(b" ")
     code = code[:3] if code[3:4] in (b"", b" ") else b""
-    if version not in (b"HTTP/1.1", b"HTTP/1.0") or len(code) != 3 or not code.isdigit():
+    known = version in (b"HTTP/1.1", b"HTTP/1.0")
+    if not known or len(code) != 3 or not code.isdigit() or code < b"100":
         raise BadResponse(f"no HTTP/1.1 status line: {first[:40]!r}")
     status = int(code)
     if status == 101:
@@ -330,7 +329,7 @@ def parse_head(raw: bytes) -> Head:
     lengths, coding, connection = set(), b"", b""
     for field in fields:
         name, colon, value = field.partition(b":")
-        # a space before the colon and folded lines are how requests are smuggled
+        # a space before the colon and bare LFs are how requests are smuggled
         if not colon or not name or name.strip() != name or b"\n" in field or b"\r" in field:
             raise BadResponse(f"no header: {field[:40]!r}")
         name, value = name.lower(), value.strip().lower()
