@@ -176,6 +176,15 @@ def test_after_a_chunk_in_two_reads_the_fast_path_is_taken_again():
     assert left_to_the_strict_path([half[:20], half[20:], told]) == [half[:20], half[20:]]
 
 
+@pytest.mark.parametrize("behind", [b"", b"5", chunk(b"{")[:-2]])
+def test_an_error_between_regular_lines_is_seen(behind):
+    told, error = line(response="a", done=False), b'{"error":"x"}\n'
+    reader = Reader(content=lambda _: True)
+    assert reader.feed(CHUNKED + chunk(told)) == 1
+    assert reader.feed(chunk(told) + chunk(error) + chunk(told) + behind) == 3
+    assert reader.error_line == error.strip()
+
+
 def test_lines_before_the_first_with_content_are_not_counted_and_errors_among_them_are_kept():
     empty, error, word = line(response=""), b'{"error":"x"}\n', line(response="a")
     verdicts = {empty.strip(): False, error.strip(): None, word.strip(): True}
