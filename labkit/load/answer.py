@@ -11,7 +11,8 @@ from labkit.load.request import speaks_ollama
 from labkit.load.result import Result
 from labkit.load.wire import EXCERPT, Reader
 
-decode = json.JSONDecoder().raw_decode  # json.loads guesses each line's encoding anew
+# What json.loads calls in the end; it guesses each line's encoding and looks for spaces before.
+scan = json.JSONDecoder().scan_once
 
 
 def parsed(line: bytes) -> dict | None:
@@ -22,8 +23,8 @@ def parsed(line: bytes) -> dict | None:
     """
     try:
         text = line.decode().strip()
-        value, end = decode(text)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        value, end = scan(text, 0)
+    except (ValueError, StopIteration, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
     return value if isinstance(value, dict) and end == len(text) else None
 

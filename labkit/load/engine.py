@@ -214,7 +214,8 @@ class Engine:
         self.result.started += 1
         self.in_flight += 1
         connection.start, connection.begun = start, monotonic_ns()
-        if connection.state == IDLE and self.targets.leave(connection.address):
+        moves = self.targets.changed and connection.state == IDLE
+        if moves and self.targets.leave(connection.address):
             self._hang_up(connection)
         if connection.state == CLOSED:
             self._connect(connection)
@@ -249,7 +250,8 @@ class Engine:
         connection.reader.reset()
         connection.unsent = connection.request
         connection.sent = monotonic_ns()
-        connection.start = connection.start or connection.sent
+        if not connection.start:
+            connection.start = connection.sent
         self._push(connection)
 
     def _push(self, connection: Connection) -> None:

@@ -73,8 +73,6 @@ class Targets:
 
     def leave(self, address: tuple) -> bool:
         """Should a connection move: is its address gone, or has it more than its share?"""
-        if not self.changed:
-            return False
         if address not in self.addresses:
             return True
         share = ceil(sum(self.used.values()) / len(self.addresses))

@@ -146,7 +146,10 @@ class Reader:
         if self.bodyless or len(data) > MAX_LINE:
             return None
         self.head, self.state, self.started, self.complete = head, COMPLETE, True, True
-        return self._take(data[end + 4 :].split(b"\n")) if self.wants_lines else 0
+        if not self.wants_lines:
+            return 0
+        line = self.last_line = data[end + 4 :].rstrip()
+        return self._keep([line]) if line and b"\n" not in line else self._take(line.split(b"\n"))
 
     def _strictly(self, data: bytes) -> int:
         if self.state == HEAD and not self.rest:
