@@ -121,9 +121,9 @@ def built(chance: random.Random) -> bytes:
     return chunked([*lines(chance.randrange(2))[:1], *pieces, *chance.choice(([], lines(0)))])
 
 
-def read(pieces: Iterable[bytes], *, skims: bool = False) -> Verdict:
+def read(pieces: Iterable[bytes], *, skims: bool = False, heads: dict | None = None) -> Verdict:
     """Read as a run does, to the end of the connection; raises Broken for what holds too much."""
-    reader = wire.Reader(content=(lambda _: True) if skims else None)
+    reader = wire.Reader(content=(lambda _: True) if skims else None, heads=heads)
     count = received = 0
     refused = False
     try:
@@ -148,17 +148,21 @@ def read(pieces: Iterable[bytes], *, skims: bool = False) -> Verdict:
 def check(response: bytes, chance: random.Random) -> Verdict:
     """The verdict on a response, the same for every cut; raises Broken."""
     expected = read([response])
-    ways = {"byte by byte": [response[at : at + 1] for at in range(len(response))]}
+    heads: dict = {}  # as in a run: it has been seen before
+    ways = {
+        "whole": [response],
+        "byte by byte": [response[at : at + 1] for at in range(len(response))],
+    }
     for _ in range(3):
         cuts = sorted(chance.choices(range(len(response) + 1), k=chance.randrange(1, 9)))
         ends = [*cuts, len(response)]
         parts = [response[at:end] for at, end in zip([0, *cuts], ends, strict=True)]
         ways[f"cut at {cuts}"] = parts
     for how, parts in ways.items():
-        if (found := read(parts)) != expected:
+        if (found := read(parts, heads=heads)) != expected:
             raise Broken(f"{how}: {found}, whole: {expected}")
     for how, parts in ways.items() if _suits_the_fast_path(response) else ():
-        found = read(parts, skims=True)
+        found = read(parts, skims=True, heads=heads)
         if expected.last_line.endswith(wire.REGULAR[:-3]):
             found = found._replace(last_line=expected.last_line)  # it keeps no line that goes on
         if found != expected:
@@ -192,10 +196,11 @@ def reached(response: bytes) -> frozenset[tuple[int, int]]:
         return trace
 
     half = len(response) // 2
+    heads: dict = {}
     sys.settrace(trace)
     try:
-        for parts in ([response], [response[:half], response[half:]]):
-            read(parts, skims=True)
+        for parts in ([response], [response[:half], response[half:]], [response]):
+            read(parts, skims=True, heads=heads)
     finally:
         sys.settrace(None)
     return frozenset(arcs)

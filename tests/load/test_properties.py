@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from labkit.load.errors import LoadError
 from labkit.load.histogram import QUANTILES, Histogram
 from labkit.load.plan import Plan
 from labkit.load.result import METRICS, Result
@@ -104,7 +105,7 @@ def test_a_histogram_comes_back_from_json_as_it_was(shape):
 
 
 def test_its_memory_has_a_bound_that_no_number_of_samples_passes():
-    """128 buckets for each doubling: from a nanosecond to two and a half hours are 43 of them."""
+    """1024 buckets for each doubling: from a nanosecond to two and a half hours are 43 of them."""
     made = Histogram()
     for seed in range(50):
         for value in samples("all lengths", BATCH * 4, seed):
@@ -112,7 +113,7 @@ def test_its_memory_has_a_bound_that_no_number_of_samples_passes():
         made.fold()
     assert made.count == 50 * BATCH * 4
     assert made.values == []
-    assert len(made.buckets) <= 43 * 128
+    assert len(made.buckets) <= 43 * 1024
 
 
 def test_a_negative_value_of_a_stepped_clock_counts_as_none():
@@ -147,6 +148,16 @@ def test_a_result_comes_back_from_json_as_it_was():
     made = result(3)
     assert Result.from_json(made.to_json()).plain() == made.plain()
     assert "\n" not in made.to_json()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}", '{"schema": "labkit.load/1"}'])
+def test_what_is_no_result_is_refused_in_three_lines(text):
+    with pytest.raises(LoadError) as refused:
+        Result.from_json(text)
+    happened, saw, hint = str(refused.value).splitlines()
+    assert happened == "LoadError: this is no result of a load test"
+    assert saw.startswith("saw: ")
+    assert hint == "try: -o json"
 
 
 def test_results_merge_alike_before_and_after_json():
