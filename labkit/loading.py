@@ -237,10 +237,7 @@ def _measured(wanted: Asked) -> Measured:
                 break
         swept = bool(wanted.options.sweep)
         measured = Measured(wanted.target, found, pods=wanted.pods, swept=swept)
-        if measured.interrupted or measured.failed:  # it says so itself
-            live.show(repr(measured), measured._repr_html_())
-        else:
-            live.done(repr(measured), measured._repr_html_())
+        live.show(repr(measured), measured._repr_html_())  # which says itself how it ended
     return measured
 
 

@@ -138,13 +138,24 @@ class Measured(Shown):
             example = next(e for level in self.levels if (e := level.failure_examples.get(kind)))
             lines.append(f"✗ {count} {kind}, such as: {example}")
         lines += [f"■ doubtful: {reason}" for reason in self.doubts]
-        return lines or ["✓ no answer failed, and the figures can be trusted"]
+        lines = lines or ["✓ no answer failed, and the figures can be trusted"]
+        late_ms = [delay["p99"] for level in self.levels for delay in _delays(level)]
+        if late_ms:
+            who = "each worker" if self.pods > 1 else "the client"
+            lines.append(f"{who} read 99 % of what arrived within {max(late_ms):.2g} ms")
+        return lines
 
     def _caption(self) -> str:
         workers = f", from {self.pods} Pod{'s' * (self.pods != 1)}" if self.pods else ""
         seconds = sum(level.duration_s for level in self.levels)
         ended = " (interrupted)" if self.interrupted else ""
         return f"{self.target}{workers}, {seconds:.1f} s{ended}"
+
+
+def _delays(level: Result) -> list[dict]:
+    """Each worker's own delay, between the kernel's time of arrival and its reading."""
+    clients = [worker["client"] for worker in level.workers] or [level.client()]
+    return [client["delay_ms"] for client in clients if client["delay_ms"]]
 
 
 def _load(level: Result) -> float | int:
@@ -173,8 +184,9 @@ def _ms(value: float) -> str:
 
 def _figures(one: Result, two: Result) -> list[tuple[str, float | None, float | None]]:
     """Name and value of both, of what at least one of them has."""
-    rates = [(name, one.rates()[name], two.rates()[name]) for name in one.rates()]
-    found = [(name.replace("_per_s", "/s"), a, b) for name, a, b in rates if a or b]
+    rates = ("requests_per_s", "tokens_per_s")
+    pairs = [(name.replace("_per_s", "/s"), one.rates()[name], two.rates()[name]) for name in rates]
+    found = [(name, a, b) for name, a, b in pairs if a or b]
     for name, metric in _TIMES.items():
         for share, q in _QUANTILES:
             a, b = (

@@ -82,6 +82,19 @@ def test_what_is_still_to_be_asked_is_asked(pods):
     assert left(asks) == []
 
 
+def test_pulls_of_what_there_is_not_are_asked_for_where_a_step_has_them_and_nowhere_else(
+    pods, monkeypatch
+):
+    refused = {"a": [f"{MODEL}-typo:latest"]}
+    monkeypatch.setattr(filling.gathered, "refused", lambda here, found: refused)
+    pods(a=({MODEL}, 0))
+    asks = MANY._replace(refused=4)
+    assert filling.left(session.current(), asks) == [Change("ask", filling.UNKNOWN, "3 times")]
+    assert left(MANY) == [("delete", "pod/a")]
+    refused["a"] *= 4
+    assert left(asks) == []
+
+
 @pytest.mark.parametrize(("year", "left_to_do"), [("2020", [("delete", "pod/a")]), ("2999", None)])
 def test_a_pod_in_which_nobody_answers_begins_anew_if_it_is_not_new(
     pods, store, monkeypatch, year, left_to_do

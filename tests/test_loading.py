@@ -34,6 +34,7 @@ def llama(answering):
 def served(monkeypatch):
     """A Service and a Pod in a cluster that only says what they are; what is asked of Pods."""
     asked = SimpleNamespace(plans=[], pods=[], held=["x:latest"], ready=True, silent=None)
+    asked.interrupts = False
     kinds = {"service": "Service", "pod": "Pod"}
     resource = {
         word: SimpleNamespace(kind=kind, namespaced=True, api_version="v1")
@@ -59,6 +60,7 @@ def served(monkeypatch):
         asked.pods.append(pods)
         result = Result(plan)
         result.started = result.succeeded = plan.requests or 0
+        result.interrupted = asked.interrupts
         return result
 
     monkeypatch.setattr(session, "_current", here)
@@ -81,7 +83,7 @@ def test_an_ollama_on_this_machine_is_measured_from_this_machine(llama, capsys):
     assert found.items[0]["tokens"]["generated"] == 15
     out = capsys.readouterr().out
     assert out.startswith(f"$ ./lab load {llama} -n 5 -c 2 -t 60 --model x --prompt")
-    assert "✓ http://127.0.0.1" in out
+    assert out.splitlines()[-1] == repr(found).splitlines()[-1]
 
 
 def test_a_pull_is_whole_with_its_success_and_its_error_under_200_is_a_failure(answering):
@@ -144,6 +146,13 @@ def test_the_command_takes_the_labs_own_model_when_it_is_told_none(served, capsy
     assert "3 succeeded, 0 failed" in capsys.readouterr().out
     loading.command(["service/ollama", "-n", "3", "-c", "1", "-d", "x"])
     assert served.plans[1].model is None
+
+
+def test_ctrl_c_ends_a_sweep_and_the_command_says_so_by_its_exit_code(served, capsys):
+    served.interrupts = True
+    assert loading.command(["service/ollama", "--sweep", "1,2", "-n", "4"]) == 130
+    assert [plan.clients for plan in served.plans] == [1]
+    assert "(interrupted)" in capsys.readouterr().out
 
 
 def test_with_json_the_answer_alone_is_on_standard_output(served, capsys):

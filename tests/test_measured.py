@@ -36,7 +36,8 @@ def test_a_row_for_each_level_says_what_was_answered_and_how_fast(sweep):
     assert table.column("at a time") == ["1", "4"]
     assert table.column("requests/s") == ["2.00", "2.00"]
     assert table.column("tokens/s") == ["20.0", "20.0"]
-    assert table.column("first token ms") == ["101 / 103", "402 / 403"]  # ± 0.4 %
+    times = [[float(time) for time in c.split(" / ")] for c in table.column("first token ms")]
+    assert times == [pytest.approx(pair, rel=0.004) for pair in ([101, 103], [401, 403])]
     assert table.column("queue ms") == ["–", "–"]
     assert table.caption.startswith("service/ollama, from 2 Pods, 4.0 s; ")
     assert table.items == sweep.items
@@ -53,6 +54,18 @@ def test_failures_are_told_by_their_kind_and_doubts_with_their_reason():
     assert lines[-2] == '✗ 2 in_band_error, such as: {"error": "file does not exist"}'
     assert lines[-1] == "■ doubtful: the clock was set 1 times"
     assert "in_band_error" in measured._repr_html_()
+
+
+def test_the_worst_of_the_workers_own_delays_is_told():
+    parts = []
+    for index, late_ms in enumerate((1, 3)):
+        part = level(2).plan.share(index, 2)
+        one = Result(part)
+        one.delay.record(late_ms * MS)
+        parts.append(Result.from_json(one.to_json()))
+    assert repr(Measured("pod/ollama", [Result.merge(parts)], pods=2)).splitlines()[-1] == (
+        "each worker read 99 % of what arrived within 3 ms"
+    )
 
 
 def test_what_was_interrupted_says_so():
@@ -82,6 +95,14 @@ def test_levels_are_compared_with_those_of_the_same_load(sweep):
     row = next(row for row in table if row[1] == "first token p50 ms")
     assert row[4] == "0.50 ×"
     assert next(row for row in table if row[1] == "failed")[2:] == ["0", "0", "–"]
+
+
+def test_a_figure_that_only_one_of_both_has_is_compared_with_nothing():
+    without = level(answers=0, failed=1)
+    table = Measured("a", [level()]).compare(Measured("b", [without]))
+    row = next(row for row in table if row[1] == "first token p50 ms")
+    assert float(row[2]) == pytest.approx(101, rel=0.004)
+    assert row[3:] == ["–", "–"]
 
 
 def test_two_single_levels_are_compared_whatever_their_loads_are():
