@@ -1,0 +1,208 @@
+"""The proxy of k8s/steps/08-proxy before a real Ollama: its queue, its drain, its figures."""
+
+import contextlib
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+import labkit
+from labkit import manifests, ollama, reach, session, verbs, waiting
+from labkit.bringup import mirror
+from labkit.errors import LabError, OllamaSaid, StreamCut
+
+PARALLEL, WAITING, QUEUE_S = 4, 16, 3
+# a grammar that lets no answer end before its last token: long streams of a tiny model
+NUMBERS = {"type": "array", "items": {"type": "integer"}, "minItems": 1000}
+LONG = {
+    "model": labkit.model,
+    "prompt": "What is a Pod?",
+    "format": {"type": "array", "items": NUMBERS, "minItems": 1000},
+    "options": {"num_predict": 3000},
+}
+SHORT = {"model": labkit.model, "prompt": "What is a Pod?"}
+REPLICAS, REQUESTS = 2, 1000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def proxied(twins) -> Iterator[None]:
+    """Two Pods behind the proxy, as the manifests have them but for a shorter time in the queue."""
+    for folder in ("05-model", "03-service", "08-proxy"):
+        for item in manifests.load(f"k8s/steps/{folder}"):
+            if item["kind"] == "Deployment":
+                item["spec"]["replicas"] = REPLICAS
+                (proxy,) = [
+                    one
+                    for one in item["spec"]["template"]["spec"]["initContainers"]
+                    if one["name"] == "haproxy"
+                ]
+                proxy["env"][-1]["value"] = f"{QUEUE_S}s"
+            manifests.apply(item)
+    verbs.run("bare", image="ollama/ollama")  # without a proxy
+    waiting.wait("pod/bare")
+    ollama.pull(at="pod/bare")
+    waiting.rollout("deployment/ollama")
+    yield
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(PARALLEL + WAITING + 2) as made:
+        yield made
+
+
+def pods() -> list[str]:
+    """The two ready Pods behind the Service that are not on their way out, once there are two."""
+    path = session.current().api.resource("pods").path(session.current().namespace)
+    deadline = time.monotonic() + 60
+    while True:
+        query = {"labelSelector": "app=ollama"}
+        found = session.current().api.request("GET", path, query=query)["items"]
+        ready = [
+            one["metadata"]["name"]
+            for one in found
+            if "deletionTimestamp" not in one["metadata"]
+            and any(
+                condition["type"] == "Ready" and condition["status"] == "True"
+                for condition in one["status"].get("conditions", [])
+            )
+        ]
+        if len(ready) == REPLICAS:
+            return ready
+        assert time.monotonic() < deadline, found
+        time.sleep(0.3)
+
+
+def order_gone(pod: str) -> None:
+    path = session.current().api.resource("pods").path(session.current().namespace, pod)
+    session.current().api.request("DELETE", path)
+
+
+def scraped(pod: str, port: int) -> Counter[str]:
+    """The samples of a Pod's page of metrics."""
+    with reach.opened(session.current(), f"pod/{pod}", port=port) as connection:
+        lines = connection.get("/metrics").splitlines()
+    rows = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+    return Counter({sample: float(value) for sample, value in rows})
+
+
+def stream(pod: str, begun: Future | None = None) -> dict:
+    """The last line of a long answer; `begun` is told of the first."""
+    last: dict = {}
+    with reach.opened(session.current(), f"pod/{pod}") as connection:
+        for last in connection.lines("/api/generate", LONG):  # noqa: B007 - it is the answer
+            if begun and not begun.done():
+                begun.set_result(True)
+    return last
+
+
+def refusal(pod: str) -> tuple[int, float, str]:
+    """Status, seconds and text of a request that is refused."""
+    start = time.monotonic()
+    with reach.opened(session.current(), f"pod/{pod}") as connection:
+        try:
+            connection.post("/api/generate", SHORT)
+        except OllamaSaid as error:
+            return error.status, time.monotonic() - start, error.saw
+    return 200, time.monotonic() - start, ""
+
+
+def waiting_in(pod: str) -> float:
+    found = scraped(pod, 8404)
+    kinds = ('backend_current_queue{proxy="inference"}', 'server_current_queue{proxy="inference"')
+    return sum(
+        value
+        for name, value in found.items()
+        if name.startswith(tuple(f"haproxy_{kind}" for kind in kinds))
+    )
+
+
+def test_a_full_queue_says_no_at_once_and_a_pod_that_goes_cuts_no_stream(pool):
+    pod = pods()[0]
+    begun = [Future() for _ in range(PARALLEL)]
+    streams = [pool.submit(stream, pod, first) for first in begun]
+    for first in begun:
+        assert first.result(timeout=20)
+    queued = [pool.submit(refusal, pod) for _ in range(WAITING)]
+    deadline = time.monotonic() + 5
+    while waiting_in(pod) < WAITING:
+        assert time.monotonic() < deadline
+    status, took_s, said = refusal(pod)
+    assert (status, said) == (503, f"server busy, please try again: {WAITING} requests are waiting")
+    assert took_s < 0.5
+    order_gone(pod)
+    bare = Future()
+    cut = pool.submit(stream, "bare", bare)
+    assert bare.result(timeout=10)
+    order_gone("bare")
+    with pytest.raises(StreamCut):
+        cut.result(timeout=40)
+    for one in queued:
+        status, took_s, said = one.result(timeout=20)
+        assert (status, said) == (503, "server busy: your time in the queue is over")
+        assert QUEUE_S - 0.5 < took_s < QUEUE_S + 3
+    refused = scraped(pod, 8405)['ollama_answers_total{path="/api/generate",outcome="http_error"}']
+    assert refused == WAITING + 1
+    for one in streams:
+        assert one.result(timeout=60)["eval_count"] == LONG["options"]["num_predict"]
+
+
+def test_no_answer_is_cut_while_pods_go(pool):
+    load = pool.submit(
+        labkit.load_test, "service/ollama", clients=30, requests=REQUESTS, rate=50, warmup=1
+    )
+    for _ in range(2):
+        order_gone(pods()[0])
+    pods()
+    gone_in_time = not load.done()
+    (found,) = load.result(timeout=60).levels
+    failures = {kind: count for kind, count in found.failures.items() if count}
+    assert set(failures) <= {"http_status"}, (failures, found.failure_examples)
+    assert set(found.statuses) <= {"200", "503"}
+    assert sum(found.statuses.values()) == REQUESTS
+    assert gone_in_time
+
+
+def totals() -> Counter[str]:
+    """The exporters' sums, over all Pods."""
+    found = Counter()
+    for pod in pods():
+        for sample, value in scraped(pod, 8405).items():
+            found[re.sub('gen_ai_request_model=".*?",?', "", sample)] += value
+    return found
+
+
+def test_the_exporters_counts_are_the_clients_own():
+    before = totals()
+    (load,) = labkit.load_test("service/ollama", clients=8, requests=200).levels
+    with reach.opened(session.current(), "service/ollama") as connection:
+        nowhere = f"{mirror.HOST}/library/nosuch"
+        for path, model in (("/api/generate", "nosuch"), ("/api/pull", nowhere)):
+            for _ in range(5):
+                with contextlib.suppress(LabError):
+                    list(connection.lines(path, {"model": model, "insecure": True}))
+    counts = totals()
+    counts.subtract(before)
+    told = {sample: value for sample, value in counts.items() if value and "answers" in sample}
+    assert told == {
+        'ollama_answers_total{path="/api/generate",outcome="ok"}': 200 + 1,
+        'ollama_answers_total{path="/api/generate",outcome="http_error"}': 5,
+        'ollama_answers_total{path="/api/pull",outcome="in_band_error"}': 5,
+    }
+    tokens = counts['gen_ai_client_token_usage_sum{gen_ai_token_type="output"}']
+    assert tokens == load.tokens["generated"]
+    assert counts["gen_ai_server_time_to_first_token_seconds_count{}"] == 200
+
+
+def test_an_access_log_line_tells_where_the_time_went():
+    line = verbs.logs(f"pod/{pods()[0]}", container="haproxy", tail=30).splitlines()
+    records = [json.loads(one) for one in line if one.startswith("{")]
+    found = [one for one in records if one["path"] == "/api/generate" and one["status"] == 200]
+    assert found
+    for one in found:
+        assert one["total_ms"] >= one["queue_ms"] + one["response_ms"]
+        assert one["answer"]["eval_count"] > 0
