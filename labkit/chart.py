@@ -120,21 +120,34 @@ def said(title: str, x: str, y: str, series: Series) -> str:
     return " ".join(parts)
 
 
-def image(title: str, x: str, y: str, series: Series, *, size: Size = (_WIDTH, _HEIGHT)) -> str:
-    """The chart as an `<img>`, which also an untrusted notebook shows; inline SVG it would not."""
-    data = base64.b64encode(svg(title, x, y, series, size=size).encode()).decode()
+def image(title: str, x: str, y: str, series: Series, **shape: Size | Place | None) -> str:
+    """The chart as an `<img>`, which also an untrusted notebook shows; inline SVG it would not.
+
+    `shape`: what svg() takes.
+    """
+    data = base64.b64encode(svg(title, x, y, series, **shape).encode()).decode()
     alt = escape(said(title, x, y, series))
     return f'<img alt="{alt}" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
 
 
-def svg(title: str, x: str, y: str, series: Series, *, size: Size = (_WIDTH, _HEIGHT)) -> str:
+def svg(
+    title: str,
+    x: str,
+    y: str,
+    series: Series,
+    *,
+    size: Size = (_WIDTH, _HEIGHT),
+    span: Place | None = None,
+) -> str:
     """The chart as one SVG document: white ground, because an image knows no theme.
 
-    `size`: width and height in pixels; the legend comes below.
+    `size`: width and height in pixels; the legend comes below. `span`: from and to on the x axis,
+    for charts that are compared; else that of the points.
     """
     width, tall = size
     everything = [point for found in series.values() for point in _finite(found)] or [(0.0, 0.0)]
-    across = ticks(min(p[0] for p in everything), max(p[0] for p in everything), width // 90)
+    begin, end = span or (min(p[0] for p in everything), max(p[0] for p in everything))
+    across = ticks(begin, end, width // 90)
     # from 0, where that does not flatten the lines: lengths can be compared then
     low, high = min(p[1] for p in everything), max(p[1] for p in everything)
     upward = ticks(min(low, 0.0) if low < 0.5 * high or high <= 0 else low, high, tall // 60)

@@ -68,7 +68,7 @@ class Dashboard(Shown):
         return panels.text(self._seen, self._caption)
 
     def _repr_html_(self) -> str:
-        return panels.html(self._seen, self._caption)
+        return panels.html(self._seen, self._caption, self._span_s)
 
     def _go_on(self) -> None:
         self._refresh()

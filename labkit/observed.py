@@ -98,11 +98,12 @@ def _answered(session: Session, least: int) -> Seen:
 def _each(session: Session, query: str) -> list[tuple[str, float | None]]:
     """The value now of each Pod of Deployment `ollama`; None of one that Prometheus does not know.
 
-    Of Pods that are gone it knows too, for a moment.
+    Pods that are about to go are left out, and those that are gone, of which it knows yet.
     """
     pods = targets.pods_of(session, targets.parsed(session, "deployment/ollama"))
+    names = [p["metadata"]["name"] for p in pods if "deletionTimestamp" not in p["metadata"]]
     found = _now(session, query, "pod")
-    return [(pod["metadata"]["name"], found.get(pod["metadata"]["name"])) for pod in pods]
+    return [(name, found.get(name)) for name in names]
 
 
 def _now(session: Session, query: str, by: str) -> dict[str, float]:

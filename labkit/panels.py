@@ -146,10 +146,7 @@ def seen(
 def _why(panel: Panel, namespace: str, targets: Sequence[Series]) -> str:
     """Why there is nothing: nothing is scraped, something does not answer, or nothing happened."""
     if not targets:
-        return (
-            f"Prometheus scrapes no Pod of namespace {namespace} (it takes a container port"
-            f" whose name begins with metrics); it needs {panel.needs}"
-        )
+        return f"Prometheus scrapes no Pod of namespace {namespace}; it needs {panel.needs}"
     down = [
         f"{one.labels['pod']}/{one.labels['container']}" for one in targets if not one.points[-1][1]
     ]
@@ -200,13 +197,14 @@ def now(points: Sequence[tuple[float, float]]) -> str:
     return number(value) if at > -ENDED_S else "ended"
 
 
-def html(found: Sequence[Seen], caption: str) -> str:
-    """A chart for each panel with its PromQL below, side by side as they fit."""
-    boxes = "".join(_box(one) for one in found)
-    return f'<div style="{FRAME};white-space:normal"><div>{escape(caption)}</div>{boxes}</div>'
+def html(found: Sequence[Seen], caption: str, span_s: float) -> str:
+    """A chart for each panel with its PromQL below, side by side as they fit, of one time span."""
+    boxes = "".join(_box(one, span_s) for one in found)
+    style = f"{FRAME};white-space:normal"
+    return f'<span>{escape(caption)}</span><div style="{style}">{boxes}</div>'
 
 
-def _box(one: Seen) -> str:
+def _box(one: Seen, span_s: float) -> str:
     """The last values stand in the legend: a colour is not what tells them apart."""
     if one.missing:
         shown = (
@@ -215,7 +213,8 @@ def _box(one: Seen) -> str:
         )
     else:
         named = {f"{name}: {now(points)}": points for name, points in one.series.items()}
-        shown = image(one.panel.title, ACROSS, one.panel.unit, named, size=SIZE)
+        shape = {"size": SIZE, "span": (-span_s, 0)}
+        shown = image(one.panel.title, ACROSS, one.panel.unit, named, **shape)
     asks = "".join(
         f'<div><code style="font-size:11px;overflow-wrap:anywhere">{escape(query)}</code></div>'
         for query in one.queries

@@ -74,3 +74,15 @@ def test_ticks_are_round_and_span_the_values():
         found = ticks(low, high)
         assert found[0] <= low and found[-1] >= high
         assert 2 <= len(found) <= 9
+
+
+def test_charts_that_are_compared_have_one_span_and_a_size_of_their_own():
+    drawn = svg("t", "x", "y", {"a": [(-10, 1), (0, 2)]}, size=(400, 200), span=(-60, 0))
+    root = ET.fromstring(drawn)
+    assert (root.get("width"), root.get("height")) == ("400", "218")  # 18 of them the legend's
+    assert [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")][3:7] == [
+        "-60",
+        "-40",
+        "-20",
+        "0",
+    ]

@@ -1,5 +1,8 @@
 """labkit/filling.py: which Pods lack a model, have too much, or were asked."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 
 import labkit
@@ -93,6 +96,17 @@ def test_pulls_of_what_there_is_not_are_asked_for_where_a_step_has_them_and_nowh
     assert left(MANY) == [("delete", "pod/a")]
     refused["a"] *= 4
     assert left(asks) == []
+
+
+def test_the_slow_model_is_asked_in_turn_with_the_other(store, monkeypatch):
+    asked = []
+    server = SimpleNamespace(post=lambda path, body: asked.append(body["model"]))
+    monkeypatch.setattr(filling.reach, "opened", lambda *_: nullcontext(server))
+    change = [Change("ask", "service/ollama", "3 times")]
+    filling.do(session.current(), MANY._replace(slow=True, asked=3), change, 1)
+    assert asked == [MODEL, slow.NAME, MODEL]
+    filling.do(session.current(), MANY._replace(asked=3), change, 1)
+    assert asked[3:] == [MODEL] * 3
 
 
 @pytest.mark.parametrize(("year", "left_to_do"), [("2020", [("delete", "pod/a")]), ("2999", None)])

@@ -66,6 +66,15 @@ def test_a_pod_that_has_ended_or_restarted_is_made_anew(store):
         ]
 
 
+def test_a_pod_that_was_ready_and_is_no_more_is_made_anew(store):
+    began = {"state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}}, "restartCount": 0}
+    ready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:01:00Z"}
+    lost = {"conditions": [ready], "phase": "Running", "containerStatuses": [began]}
+    store.add(POD)["status"] = lost
+    changes = states.goto("00-start/pull").changes
+    assert changes[0] == ("delete", "pod/ollama", "it was ready, and is no more")
+
+
 def test_a_pod_that_will_not_be_ready_is_an_error_and_not_waited_for(store):
     waiting = {"reason": "InvalidImageName", "message": "no such name"}
     statuses = [{"name": "ollama", "restartCount": 0, "state": {"waiting": waiting}}]

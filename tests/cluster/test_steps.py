@@ -62,6 +62,11 @@ MISTAKES = {
     "07-load/ready": _FORGET.format("deployment/ollama"),
     "07-load/your-turn": "kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL=1",
     "07-load/under-200": "kubectl delete pods -l app=ollama --now",
+    "08-metrics/proxy": _SELECTOR,
+    "08-metrics/front": "kubectl scale deployment front --replicas 0",
+    "08-metrics/first": f"kubectl exec {_POD} -c ollama -- ollama rm $MODEL",
+    "08-metrics/second": "kubectl set resources deployment ollama -c ollama --limits cpu=100m",
+    "08-metrics/third": "kubectl exec deployment/ollama -c ollama -- ollama stop $MODEL",
     "10-troubleshoot/hunt": _SELECTOR,
 }
 
