@@ -77,15 +77,45 @@ def parser() -> argparse.ArgumentParser:
     down = command("down", "remove the cluster; keep what makes the next up quick")
     down.add_argument("--purge", action="store_true", help="free the caches too; asks first")
     down.add_argument("--yes", action="store_true", help="do not ask before purging")
+    _add_load(command("load", "measure an Ollama under load, or any URL", context=False))
     test = command("test", "prove the lab: all tiers, or the named one", context=False)
     text = "quick, cluster, notebooks, steps, browser; or long, which is run by hand"
     test.add_argument("words", nargs="*", metavar="TIER", help=text)
     return top
 
 
+def _add_load(load: argparse.ArgumentParser) -> None:
+    """The options of `load`, for the help of all commands; `labkit.load` reads them itself."""
+    from labkit.load.options import SWITCHES, USAGE, VALUES
+
+    load.usage, load.description = "%(prog)s [options] TARGET", USAGE
+    load.formatter_class = argparse.RawDescriptionHelpFormatter
+    load.add_argument("target", nargs="?", metavar="TARGET", help="http://…, or a Service")
+    for name in VALUES:
+        load.add_argument(name, action="append", help=argparse.SUPPRESS)
+    for name in set(SWITCHES) - {"-h", "--help"}:
+        load.add_argument(name, action="store_true", help=argparse.SUPPRESS)
+
+
+def _load(words: list[str]) -> int:
+    """`./lab load`: a URL is measured from here, a Service from inside the cluster."""
+    from labkit.load.__main__ import main as load
+
+    alone = {"-h", "--help", "--plan"}.intersection(words) or not words
+    if alone or any(word.lower().startswith(("http://", "https://")) for word in words):
+        return load(words)
+    from labkit import loading
+
+    return loading.command(words)
+
+
 def main(words: list[str] | None = None) -> int:
     """Run one command; its exit code."""
-    options = parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    if words[:1] == ["load"]:  # before a parser is made: its start is measured
+        options = argparse.Namespace(command="load", words=words[1:])
+    else:
+        options = parser().parse_args(words)
     try:
         return COMMANDS[options.command](options)
     except LabError as error:
@@ -352,6 +382,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "env": _env,
     "images": _images,
     "logs": _logs,
+    "load": lambda options: _load(options.words),
     "test": _test,
 }
 

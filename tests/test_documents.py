@@ -72,7 +72,7 @@ def test_the_readmes_commands_are_exactly_those_of_lab():
 @pytest.mark.parametrize("name", sorted(subparsers()))
 def test_each_synopsis_names_exactly_the_options_that_help_names(name):
     options = {o for action in subparsers()[name]._actions for o in action.option_strings}
-    written = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", synopses(README)[name]))
+    written = set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", synopses(README)[name]))
     assert written == options - {"-h", "--help"}
     help_text = subparsers()[name].format_help()
     assert all(option in help_text for option in written)

@@ -1,0 +1,96 @@
+"""`python -m labkit.load`: runs what the options say and prints the result."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+
+from labkit.load import engine
+from labkit.load.errors import LoadError
+from labkit.load.options import USAGE, Options, parse
+from labkit.load.plan import Plan
+from labkit.load.result import Result
+from labkit.load.targets import Targets
+
+FAILED, INTERRUPTED = 1, 130
+PROGRESS_S = 0.5
+
+
+def main(words: list[str]) -> int:
+    """Run the command line; its exit code."""
+    try:
+        options = parse(words)
+        if options.help:
+            print(USAGE, end="")
+            return 0
+        return _run(options)
+    except LoadError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+def _run(options: Options) -> int:
+    targets = Targets(options.plan)
+    targets.guard(options.owned)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a Pod is told to end
+    levels = options.sweep or [options.plan.clients]
+    results = []
+    for clients in levels:
+        result = _level(options, options.plan.replace(clients=clients))
+        results.append(result)
+        if result.interrupted:
+            break
+    _print(options, results)
+    if any(result.interrupted for result in results):
+        return INTERRUPTED
+    return FAILED if any(result.failed for result in results) else 0
+
+
+def _level(options: Options, plan: Plan) -> Result:
+    told = _tell if options.progress else None
+    if options.processes > 1:
+        if options.output == "csv":
+            saw = f"-o csv --processes {options.processes}"
+            raise LoadError("rows of several processes cannot be in order", saw, "-o json")
+        from labkit.load import workers
+
+        return workers.run(plan, options.processes, told, start_at=options.start_at)
+    row = None
+    if options.output == "csv":
+        from labkit.load.report import CSV_HEAD, csv_row
+
+        print(CSV_HEAD)
+        origin = time.time_ns()
+
+        def row(connection, end: int, kind: str) -> None:
+            print(csv_row(connection, end, kind, origin))
+
+    return engine.run(plan, told, PROGRESS_S, on_end=row, start_at=options.start_at)
+
+
+def _tell(progress: engine.Progress) -> None:
+    import json
+
+    print(json.dumps({"progress": progress._asdict()}), flush=True)
+
+
+def _print(options: Options, results: list[Result]) -> None:
+    if options.output == "json":
+        if options.sweep:
+            import json
+
+            levels = [result.plain() for result in results]
+            print(json.dumps({"schema": "labkit.load-sweep/1", "levels": levels}), flush=True)
+        else:
+            print(results[0].to_json(), flush=True)
+    elif options.output == "text":
+        from labkit.load import report
+
+        print("\n\n".join(report.text(result) for result in results))
+        if options.sweep:
+            print("\n" + report.sweep(results))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,168 @@
+"""What an answer was worth: its first content, its tokens, or the kind of its failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from labkit.load.connection import Connection
+from labkit.load.plan import Plan
+from labkit.load.request import speaks_ollama
+from labkit.load.result import Result
+
+DURATIONS = {
+    "load_duration": "load_ms",
+    "prompt_eval_duration": "prompt_ms",
+    "eval_duration": "eval_ms",
+}
+
+
+def parsed(line: bytes) -> dict | None:
+    """The JSON object of a line, or None.
+
+    >>> parsed(b'{"done":true}'), parsed(b"[]"), parsed(b'{"done"')
+    ({'done': True}, None, None)
+    """
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def has_content(line: dict) -> bool:
+    """Does this line of Ollama's carry any of the answer?
+
+    >>> has_content({"response": "a"}), has_content({"message": {"content": ""}})
+    (True, False)
+    """
+    message = line.get("message")
+    parts = [line, message] if isinstance(message, dict) else [line]
+    names = ("response", "content", "thinking", "tool_calls")
+    return any(part.get(name) for part in parts for name in names)
+
+
+class Answers:
+    """Counts the answers of one phase into its Result."""
+
+    def __init__(self, plan: Plan, on_end: Callable[[Connection, int, str], None] | None) -> None:
+        self.result = Result(plan)
+        self.ollama = speaks_ollama(plan)
+        self.limits_ns = {name: limit * 1e6 for name, limit in plan.goodput}
+        self.open_loop = bool(plan.rate)
+        self.on_end = on_end
+
+    def look(self, connection: Connection, stamp: int, count: int) -> None:
+        """Until the first line with content has come: is it among the `count` new lines?"""
+        reader = connection.reader
+        new, reader.lines = reader.lines[-count:], []
+        for index, line in enumerate(new):
+            values = parsed(line)
+            if values is None or "error" in values:
+                reader.error_line = reader.error_line or line
+            elif has_content(values):
+                after = len(new) - index - 1
+                connection.first = connection.last = stamp
+                connection.chunks = 1 + after
+                if after:
+                    self.result.coalesced_reads += 1
+                    self.result.metrics["gap_ms"].values.extend([0] * (after - 1))
+                    connection.held = 0
+                reader.skim()
+                return
+
+    def failed(self, connection: Connection, kind: str, example: str, now: int) -> None:
+        """Count a request that ended without a whole response."""
+        self.result.fail(kind, example)
+        if connection.reader.status and kind != "connect":
+            self._status(connection.reader.status)
+        if self.on_end:
+            self.on_end(connection, now, kind)
+
+    def ended(self, connection: Connection, stamp: int) -> None:
+        """Count a whole response."""
+        self._status(connection.reader.status)
+        kind, example, last = self._verdict(connection)
+        if kind:
+            self.result.fail(kind, example)
+        else:
+            self._succeeded(connection, stamp, last)
+        if self.on_end:
+            self.on_end(connection, stamp, kind)
+
+    def _status(self, status: int) -> None:
+        statuses = self.result.statuses
+        statuses[str(status)] = statuses.get(str(status), 0) + 1
+
+    def _verdict(self, connection: Connection) -> tuple[str, str, dict]:
+        """Kind of failure or "", an example of it, the values of the last line."""
+        reader = connection.reader
+        text = reader.excerpt.decode(errors="replace").strip()
+        if not 200 <= reader.status < 300:
+            return "http_status", f"{reader.status} {text}".strip(), {}
+        if not self.ollama:
+            return "", "", {}
+        if not reader.last_line:
+            return "stream_cut", "an answer without a line", {}
+        last = parsed(reader.last_line)
+        flawed = reader.error_line or reader.last_line
+        shown = flawed[:300].decode(errors="replace")
+        flaw = parsed(flawed)
+        if flaw is None:
+            cut = not reader.head.chunked and reader.head.length is None
+            return "stream_cut" if cut else "bad_json", shown, {}
+        if "error" in flaw:
+            return "in_band_error", shown, {}
+        if last is None:
+            return "bad_json", shown, {}
+        if last.get("done") is not True:
+            return "stream_cut", f'no "done": true after {connection.chunks} chunks', {}
+        return "", "", last
+
+    def _succeeded(self, connection: Connection, stamp: int, last: dict) -> None:
+        result, metrics = self.result, self.result.metrics
+        result.succeeded += 1
+        start = connection.start
+        latency = stamp - start
+        metrics["latency_ms"].record(latency)
+        if self.open_loop:
+            metrics["schedule_deviation_ms"].record(connection.sent - start)
+        seen = {"latency": latency}
+        if connection.first:
+            seen["ttft"] = ttft = connection.first - start
+            metrics["ttft_ms"].record(ttft)
+            end = connection.last
+            if connection.held >= 0:
+                if has_content(last):
+                    metrics["gap_ms"].record(connection.held)
+                else:  # the last line only says that it is the last
+                    connection.chunks -= 1
+                    end -= connection.held
+            if connection.chunks > 1:
+                seen["gap"] = (end - connection.first) / (connection.chunks - 1)
+            result.chunks += connection.chunks
+        if self.ollama:
+            self._ollama(last, latency, seen.get("ttft"))
+        if self.limits_ns:
+            result.good += all(seen.get(k, 0) <= limit for k, limit in self.limits_ns.items())
+
+    def _ollama(self, last: dict, latency: int, ttft: int | None) -> None:
+        result, metrics = self.result, self.result.metrics
+        # Ollama leaves out what is zero; a load is 0 when the model was there
+        spent = {name: _number(last, name) for name in DURATIONS}
+        for name, metric in DURATIONS.items():
+            if name in last:
+                metrics[metric].record(spent[name])
+        if ttft is not None and ("load_duration" in last or "prompt_eval_duration" in last):
+            waited = ttft - spent["load_duration"] - spent["prompt_eval_duration"]
+            metrics["queue_ms"].record(max(0, waited))
+        tokens = _number(last, "eval_count")
+        result.prompt_tokens += _number(last, "prompt_eval_count")
+        result.generated_tokens += tokens
+        if tokens and latency > 0:
+            metrics["tokens_per_s_per_request"].record(int(tokens * 1e12 / latency))
+
+
+def _number(line: dict, name: str) -> int:
+    value = line.get(name, 0)
+    return value if type(value) is int and 0 <= value < 2**63 else 0

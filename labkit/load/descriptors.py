@@ -1,0 +1,31 @@
+"""What the system allows and counts: open files, memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+from labkit.load.errors import LoadError
+
+SPARE = 32  # standard streams, the poller, the resolver's sockets
+
+
+def ensure(connections: int) -> None:
+    """Room for so many sockets: raises the soft limit, or LoadError when the hard one is lower."""
+    needed = connections + SPARE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise LoadError(
+            f"{connections} connections need {needed} open files, this process may have {hard}",
+            f"ulimit -n is {soft}, ulimit -Hn is {hard}",
+            f"-c {hard - SPARE}, --processes, or a higher limit (ulimit -Hn, as root)",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def max_rss_bytes() -> int:
+    """The most memory this process has had."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024

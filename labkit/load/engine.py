@@ -1,0 +1,454 @@
+"""Runs one plan: one epoll loop that connects, sends, reads and counts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque, namedtuple
+from collections.abc import Callable
+from heapq import heappop, heappush
+from struct import Struct
+
+from labkit.load import descriptors, trust
+from labkit.load.answer import Answers
+from labkit.load.connection import CLOSED, CONNECTING, IDLE, READING, SENDING, Connection
+from labkit.load.plan import Plan
+from labkit.load.polling import READ, WRITE, poller
+from labkit.load.request import encode, speaks_ollama
+from labkit.load.result import Result
+from labkit.load.schedule import arrivals
+from labkit.load.targets import Targets
+from labkit.load.wire import BadResponse, Reader
+
+BUFFER = 256 * 1024
+TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
+NAP_NS = 2_000_000
+# A nap delays the next request of a client: by no more than this part of a typical answer.
+NAP_SHARE = 200
+SHORTEST_NAP_NS = 200_000  # below it the sleep costs more than it saves
+STEP_NS = 1_000_000  # realtime moved so far against monotonic in a tick: a step, not NTP's slewing
+RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its next try
+
+# What a watcher sees while the run goes on; the quantiles are None before the first value.
+Progress = namedtuple(
+    "Progress",
+    "elapsed_s in_flight succeeded failed chunks tokens ttft_p50_ms ttft_p95_ms",
+)
+_timespec = Struct("qq").unpack_from
+
+
+def run(
+    plan: Plan,
+    on_progress: Callable[[Progress], None] | None = None,
+    every_s: float = 0.25,
+    *,
+    on_end: Callable[[Connection, int, str], None] | None = None,
+    start_at: float | None = None,
+) -> Result:
+    """Run the plan; Ctrl-C gives the partial result, `interrupted`.
+
+    `on_end` sees each request that ended: connection, when (ns), kind of failure or "".
+    `start_at` is when to send the first one, in seconds since 1970. Raises LoadError.
+    """
+    descriptors.ensure(plan.clients)
+    engine = Engine(plan, on_progress, every_s, on_end)
+    try:
+        if plan.warmup:
+            engine.phase(plan.replace(requests=plan.warmup, seconds=None, rate=None))
+        engine.prepare(plan)
+        if start_at is not None:
+            time.sleep(max(0.0, start_at - time.time()))
+        return engine.phase(plan)
+    except KeyboardInterrupt:
+        return engine.stop(interrupted=True)
+    finally:
+        engine.close()
+
+
+class Engine:
+    """The connections of one run and the loop over them."""
+
+    def __init__(self, plan: Plan, on_progress, every_s: float, on_end) -> None:
+        self.plan = plan
+        self.on_progress, self.every_ns = on_progress, int(every_s * 1e9)
+        self.request = encode(plan)
+        self.targets = Targets(plan)
+        self.ollama = speaks_ollama(plan)
+        self.answers = Answers(plan, on_end)
+        self.poller = poller()
+        self.connections: dict[int, Connection] = {}  # by descriptor
+        self.heads: dict = {}
+        self.prepare(plan)
+
+    def prepare(self, plan: Plan) -> None:
+        """Nothing sent, nothing counted; connections stay."""
+        self.phase_plan = plan
+        self.result = self.answers.result = Result(self.plan)
+        self.free = [c for c in self.connections.values() if c.state == IDLE]
+        self.ready: deque[Connection] = deque()  # their request failed: another one, or none
+        self.backlog: deque[int] = deque()  # open loop: arrivals for which no connection was free
+        self.waiting: list[tuple] = []  # closed loop: (until, …, connection) of paused clients
+        self.in_flight = self.connecting = self.nap_ns = 0
+        self.seen_reads = 0, 0
+        self.due: int | None = None  # open loop: the next arrival
+        self.left = float("inf") if plan.requests is None else plan.requests
+        self.cpu_start = time.process_time()
+        self.origin = time.time_ns()
+        self.ends = float("inf") if plan.seconds is None else self.origin + plan.seconds * 1e9
+
+    def phase(self, plan: Plan) -> Result:
+        """Run one plan to its end on the connections that are there."""
+        self.prepare(plan)
+        self.result.started_at = self.origin / 1e9
+        self.clock_offset = self.origin - time.monotonic_ns()
+        self.next_tick, self.next_progress = self.origin + TICK_NS, self.origin
+        if plan.rate:
+            self.arrivals = arrivals(plan)
+            self._next_arrival()
+        else:
+            for _ in range(int(min(plan.clients, self.left))):
+                self._go_on(self.free.pop() if self.free else self._connection())
+        self._loop()
+        return self.stop()
+
+    def stop(self, interrupted: bool = False) -> Result:
+        """The result so far."""
+        result = self.result
+        if self.phase_plan.requests != self.plan.requests and interrupted:
+            result = Result(self.plan)  # stopped while warming up: nothing was measured
+        result.interrupted = interrupted
+        result.duration_s = max(0.0, (time.time_ns() - self.origin) / 1e9)
+        result.cpu_s = time.process_time() - self.cpu_start
+        result.max_rss_bytes = descriptors.max_rss_bytes()
+        result.unfinished = result.started - result.succeeded - result.failed
+        trust.judge(result, late_arrivals=len(self.backlog))
+        return result
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        for connection in self.connections.values():
+            connection.close()
+        self.poller.close()
+
+    # -- starting requests ------------------------------------------------------------------
+
+    def _connection(self) -> Connection:
+        reader = Reader(
+            wants_lines=self.ollama, bodyless=self.plan.method == "HEAD", heads=self.heads
+        )
+        return Connection(self.request, reader)
+
+    def _next_arrival(self) -> None:
+        offset = next(self.arrivals, None)
+        self.due = None if offset is None else self.origin + offset
+
+    def _arrive(self, now: int) -> None:
+        """Open loop: send what is due."""
+        while self.due is not None and self.due <= now:
+            self.backlog.append(self.due)
+            self._next_arrival()
+        while self.backlog and now < self.ends:
+            if self.free:
+                connection = self.free.pop()
+            elif len(self.connections) < self.plan.clients:
+                connection = self._connection()
+            else:
+                return
+            self._start(connection, self.backlog.popleft())
+
+    def _go_on(self, connection: Connection) -> None:
+        """This client is free: its next request, if there is one."""
+        now = time.time_ns()
+        if self.phase_plan.rate or self.left <= 0 or now >= self.ends:
+            self.free.append(connection)
+            return
+        if self.plan.client_rate and connection.start:
+            due = connection.start + int(1e9 / self.plan.client_rate)
+            if due > now:
+                self._pause(connection, due)
+                return
+        self.left -= 1
+        self._start(connection, 0)
+
+    def _pause(self, connection: Connection, until: int) -> None:
+        heappush(self.waiting, (until, id(connection), connection))
+
+    def _start(self, connection: Connection, start: int) -> None:
+        """Send a request; `start` is when it should have gone out, 0 for now."""
+        self.result.started += 1
+        self.in_flight += 1
+        connection.start = start
+        if connection.state == IDLE and self.targets.leave(connection.address):
+            self._hang_up(connection)
+        if connection.state == CLOSED:
+            self._connect(connection)
+        else:
+            self._send(connection)
+
+    def _connect(self, connection: Connection) -> None:
+        connection.sent = time.time_ns()  # until it is sent: when connecting began
+        address = self.targets.take()
+        try:
+            code = connection.open(address)
+        except OSError as error:
+            self.targets.release(address)
+            self._failed(connection, "connect", error.strerror or str(error))
+            return
+        self.connections[connection.socket.fileno()] = connection
+        if code:
+            self._failed(connection, "connect", os.strerror(code))
+        elif connection.state == CONNECTING:
+            self.connecting += 1
+            self.poller.register(connection.socket, WRITE)
+        else:
+            self.poller.register(connection.socket, READ)
+            self._connected(connection)
+
+    def _connected(self, connection: Connection) -> None:
+        self.result.metrics["connect_ms"].record(time.time_ns() - connection.sent)
+        self._send(connection)
+
+    def _send(self, connection: Connection) -> None:
+        connection.begin()
+        connection.reader.reset()
+        connection.unsent = connection.request
+        connection.sent = time.time_ns()
+        connection.start = connection.start or connection.sent
+        self._push(connection)
+
+    def _push(self, connection: Connection) -> None:
+        was = connection.state
+        try:
+            if connection.send():
+                if was == SENDING:
+                    self.poller.modify(connection.socket, READ)
+            elif was != SENDING:
+                self.poller.modify(connection.socket, WRITE)
+        except OSError as error:
+            self._broken(connection, error)
+
+    # -- ending requests --------------------------------------------------------------------
+
+    def _hang_up(self, connection: Connection) -> None:
+        if connection.state == CONNECTING:
+            self.connecting -= 1
+        del self.connections[connection.socket.fileno()]
+        connection.close()  # which also takes it out of the epoll set
+        self.targets.release(connection.address)
+
+    def _failed(self, connection: Connection, kind: str, example: str) -> None:
+        if connection.state != CLOSED:
+            self._hang_up(connection)
+        now = time.time_ns()
+        self.in_flight -= 1
+        self.answers.failed(connection, kind, example, now)
+        if kind == "connect" and not self.phase_plan.rate:
+            self._pause(connection, now + RETRY_NS)
+        else:
+            self.ready.append(connection)  # not at once: a target that refuses would nest calls
+
+    def _broken(self, connection: Connection, error: OSError | None) -> None:
+        """The peer closed or reset the connection, or the network did."""
+        if connection.state == IDLE:
+            self._hang_up(connection)
+            return
+        reader = connection.reader
+        if error is None and connection.state == READING and reader.eof():
+            self._ended(connection, time.time_ns())
+            return
+        if connection.reused and not reader.started:
+            # closed by the server while it was idle, as any server may: no answer is lost
+            self._hang_up(connection)
+            self._connect(connection)
+            return
+        how = "closed" if error is None else error.strerror or str(error)
+        seen = f"after {connection.chunks} chunks" if reader.started else "before any answer"
+        self._failed(connection, "stream_cut", f"{how} {seen}")
+
+    def _ended(self, connection: Connection, stamp: int) -> None:
+        """The response is whole."""
+        self.in_flight -= 1
+        self.answers.ended(connection, stamp)
+        if connection.reader.keep_alive and self.plan.keep_alive:
+            connection.state, connection.reused = IDLE, True
+        else:
+            self._hang_up(connection)
+        self._go_on(connection)
+
+    # -- the loop ---------------------------------------------------------------------------
+
+    def _ready(self, connection: Connection) -> None:
+        """An event on a connection that does not read an answer."""
+        if connection.state == CONNECTING:
+            self.connecting -= 1
+            saw = connection.connected()
+            if saw:
+                self._failed(connection, "connect", saw)
+            else:
+                self.poller.modify(connection.socket, READ)
+                self._connected(connection)
+        elif connection.state == SENDING:
+            self._push(connection)
+        elif connection.state == IDLE:
+            self._hang_up(connection)  # closed, or sends what nobody asked for
+
+    def _loop(self) -> None:
+        clock, poll, connections = time.time_ns, self.poller.poll, self.connections
+        buffer = bytearray(BUFFER)
+        buffers = [buffer]
+        result, look = self.result, self.answers.look
+        gaps = result.metrics["gap_ms"]
+        gap, delay = gaps.record, result.delay.record
+        while self._goes_on():
+            for descriptor, events in poll(self._rest(), 1024):
+                connection = connections.get(descriptor)
+                if connection is None:
+                    continue  # closed while this batch was worked on
+                if connection.state != READING and not (
+                    connection.state == SENDING and events & READ
+                ):
+                    self._ready(connection)
+                    continue
+                try:
+                    size, stamps, _, _ = connection.receive(buffers, 64)
+                    stamp = clock()
+                    if not size:
+                        self._broken(connection, None)
+                        continue
+                    if stamps:
+                        seconds, nanoseconds = _timespec(stamps[0][2])
+                        late = stamp - seconds * 1_000_000_000 - nanoseconds
+                        delay(late)
+                        stamp -= late
+                    else:
+                        result.timestamps = "user"
+                    lines = connection.feed(buffer, size)
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    self._broken(connection, error)
+                    continue
+                except BadResponse as error:
+                    self._failed(connection, "bad_http", str(error))
+                    continue
+                if lines:
+                    result.reads += 1
+                    if not connection.first:
+                        look(connection, stamp, lines)
+                    elif lines == 1:
+                        if connection.held >= 0:
+                            gap(connection.held)
+                        connection.held = stamp - connection.last
+                        connection.last = stamp
+                        connection.chunks += 1
+                    else:
+                        # one stamp for several lines: they are taken to have come evenly
+                        result.coalesced_reads += 1
+                        if connection.held >= 0:
+                            gap(connection.held)
+                        connection.held = each = (stamp - connection.last) // lines
+                        gaps.values.extend([each] * (lines - 1))
+                        connection.last = stamp
+                        connection.chunks += lines
+                if connection.reader.complete:
+                    self._ended(connection, stamp)
+            now = clock()
+            for _ in range(len(self.ready)):
+                self._go_on(self.ready.popleft())
+            if self.due is not None or self.backlog:
+                self._arrive(now)
+            while self.waiting and self.waiting[0][0] <= now:
+                self._go_on(heappop(self.waiting)[2])
+            if now >= self.next_tick:
+                self._tick(now)
+
+    def _goes_on(self) -> bool:
+        if self.in_flight or self.due is not None:
+            return True
+        if self.phase_plan.rate:
+            return bool(self.backlog) and time.time_ns() < self.ends
+        pending = self.ready or (self.waiting and self.waiting[0][0] < self.ends)
+        return bool(pending) and self.left > 0 and time.time_ns() < self.ends
+
+    def _rest(self) -> float:
+        """Nap, or sleep until a request is due; how long the poll may wait then, in seconds."""
+        if self.ready or (self.backlog and self.free):
+            return 0
+        now = time.time_ns()
+        left = self.next_tick - now
+        due = self.waiting[0][0] if self.waiting else self.due
+        exactly = due is not None and due < self.next_tick
+        if exactly:
+            left = due - now
+        nap = min(self.nap_ns, left)
+        if exactly and left < NAP_NS and self.result.timestamps == "kernel":
+            nap = left  # a poll waits whole milliseconds; what comes meanwhile is stamped
+        if nap > 0 and not self.connecting:
+            time.sleep(nap / 1e9)
+            left -= nap
+        return max(0, left // 1_000_000 if exactly else left // 1_000_000 + 1) / 1e3
+
+    # -- now and then -----------------------------------------------------------------------
+
+    def _tick(self, now: int) -> None:
+        self.next_tick = now + TICK_NS
+        result = self.result
+        for histogram in (*result.metrics.values(), result.delay):
+            histogram.fold()
+        self._compare_clocks()
+        if self.plan.timeout_s:
+            limit = now - int(self.plan.timeout_s * 1e9)
+            for connection in [c for c in self.connections.values() if c.sent < limit]:
+                if connection.state in (CONNECTING, SENDING, READING):
+                    example = f"not whole after {self.plan.timeout_s:g} s"
+                    self._failed(connection, "timeout", example)
+        self.targets.ask_again()
+        self._choose_nap(now)
+        if self.on_progress and now >= self.next_progress:
+            self.next_progress = now + self.every_ns
+            self.on_progress(self.progress(now))
+
+    def _compare_clocks(self) -> None:
+        before = time.monotonic_ns()
+        realtime, after = time.time_ns(), time.monotonic_ns()
+        step = realtime - before - self.clock_offset
+        # between the readings this process may have been out of the CPU
+        if after - before > STEP_NS // 2 or abs(step) < STEP_NS:
+            return
+        self.result.clock_steps += 1
+        self.clock_offset += step
+        self.origin += step
+        self.ends += step
+        for connection in self.connections.values():
+            connection.shift(step)
+
+    def _choose_nap(self, now: int) -> None:
+        """Longer naps save polls; they may delay next requests and join reads only a little."""
+        result = self.result
+        if result.timestamps == "user":
+            self.nap_ns = 0  # without the kernel's stamps whatever waits is measured late
+            return
+        latency = result.metrics["latency_ms"]
+        typical = latency.total // latency.count if latency.count else now - self.origin
+        longest = min(NAP_NS, typical // NAP_SHARE)
+        reads, coalesced = self.seen_reads
+        self.seen_reads = result.reads, result.coalesced_reads
+        if (result.coalesced_reads - coalesced) * 100 > result.reads - reads:
+            longest = min(longest, self.nap_ns // 2)
+        else:
+            longest = min(longest, max(self.nap_ns * 2, SHORTEST_NAP_NS))
+        self.nap_ns = longest if longest >= SHORTEST_NAP_NS else 0
+
+    def progress(self, now: int) -> Progress:
+        """What a watcher sees now."""
+        result, ttft = self.result, self.result.metrics["ttft_ms"]
+        return Progress(
+            round((now - self.origin) / 1e9, 3),
+            self.in_flight,
+            result.succeeded,
+            result.failed,
+            result.chunks,
+            result.generated_tokens,
+            ttft.quantile(0.5) if ttft.count else None,
+            ttft.quantile(0.95) if ttft.count else None,
+        )

@@ -1,0 +1,129 @@
+"""Log-linear histograms of nanoseconds: bounded memory, exact merging, error below 0.4 %.
+
+The index of a bucket is the upper 16 bits of the value as an IEEE 754 float32: 128 buckets for each
+doubling. So whole batches are sorted into buckets by `array` and a slice, in C, at 0.1 µs a value;
+arithmetic on each in Python would cost the engine more than reading from the socket.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections import Counter
+from math import ceil
+
+_UPPER = 1 if sys.byteorder == "little" else 0
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
+# what is recorded → how many of it are one of what is shown
+UNITS = {"ns": 1e6, "0.001/s": 1e3}
+
+
+def lower_edge(index: int) -> float:
+    """The smallest value of a bucket, in nanoseconds.
+
+    >>> lower_edge(17530)
+    1000.0
+    """
+    return struct.unpack(">f", struct.pack(">I", index << 16))[0]
+
+
+class Histogram:
+    """Counts of values; `record` is `list.append`, and whoever records calls `fold` now and then.
+
+    >>> histogram = Histogram()
+    >>> histogram.record(2_000_000)
+    >>> histogram.summary()["p99"]
+    2.0
+    """
+
+    __slots__ = ("buckets", "count", "maximum", "minimum", "record", "total", "unit", "values")
+
+    def __init__(self, unit: str = "ns") -> None:
+        self.unit = unit
+        self.buckets: Counter[int] = Counter()
+        self.count = self.total = 0
+        self.minimum = self.maximum = 0
+        self.values: list[int] = []
+        self.record = self.values.append
+
+    def fold(self) -> None:
+        """Move what was recorded into the buckets."""
+        values = self.values
+        if not values:
+            return
+        least, most = min(values), max(values)
+        if least < 0:  # only a stepped clock makes them; the verdict tells of it
+            values[:] = [max(0, value) for value in values]
+            least, most = max(0, least), max(0, most)
+        self.minimum = min(self.minimum, least) if self.count else least
+        self.maximum = max(self.maximum, most)
+        self.count += len(values)
+        self.total += sum(values)
+        self.buckets.update(array("H", array("f", values).tobytes())[_UPPER::2])
+        values.clear()
+
+    def merge(self, other: Histogram) -> None:
+        """Add the other's counts; the same as if all had been recorded here."""
+        self.fold()
+        other.fold()
+        if other.count:
+            least = other.minimum
+            self.minimum = min(self.minimum, least) if self.count else least
+            self.maximum = max(self.maximum, other.maximum)
+        self.count += other.count
+        self.total += other.total
+        self.buckets.update(other.buckets)
+
+    def quantile(self, share: float) -> float:
+        """The value that `share` of all are at or below, in the displayed unit; 0.0 of none."""
+        self.fold()
+        rank, seen = max(1, ceil(share * self.count)), 0
+        for index in sorted(self.buckets):
+            seen += self.buckets[index]
+            if seen >= rank:
+                middle = (lower_edge(index) + lower_edge(index + 1)) / 2
+                return min(max(middle, self.minimum), self.maximum) / UNITS[self.unit]
+        return 0.0
+
+    def counts(self, edges: list[float]) -> list[int]:
+        """How many values lie at or below each edge and above the one before it."""
+        self.fold()
+        found = [0] * len(edges)
+        for index, count in self.buckets.items():
+            value = min(max(lower_edge(index), self.minimum), self.maximum) / UNITS[self.unit]
+            place = next((i for i, edge in enumerate(edges) if value <= edge), len(edges) - 1)
+            found[place] += count
+        return found
+
+    def summary(self) -> dict | None:
+        """The schema's object: count, mean, min, quantiles, max and the buckets; None of none."""
+        self.fold()
+        if not self.count:
+            return None
+        shown = {name: round(self.quantile(share), 6) for name, share in QUANTILES.items()}
+        return {
+            "count": self.count,
+            "mean": round(self.total / self.count / UNITS[self.unit], 6),
+            "min": round(self.minimum / UNITS[self.unit], 6),
+            **shown,
+            "max": round(self.maximum / UNITS[self.unit], 6),
+            "histogram": {
+                "unit": self.unit,
+                "total": self.total,
+                "min": self.minimum,
+                "max": self.maximum,
+                "buckets": [[index, self.buckets[index]] for index in sorted(self.buckets)],
+            },
+        }
+
+    @classmethod
+    def of(cls, summary: dict | None, unit: str = "ns") -> Histogram:
+        """The histogram that `summary` described, exactly."""
+        histogram = cls(unit)
+        if summary:
+            raw = summary["histogram"]
+            histogram.count, histogram.total = summary["count"], raw["total"]
+            histogram.minimum, histogram.maximum = raw["min"], raw["max"]
+            histogram.buckets = Counter(dict(raw["buckets"]))
+        return histogram

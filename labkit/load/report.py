@@ -1,0 +1,137 @@
+"""A result as text for people, like hey's, and requests as hey's CSV."""
+
+from __future__ import annotations
+
+from labkit.load.connection import Connection
+from labkit.load.histogram import UNITS, Histogram
+from labkit.load.result import Result
+
+BAR = 40
+ROWS = 10
+CSV_HEAD = (
+    "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset"
+    ",first-token,chunks,failure"
+)
+SWEEP_HEAD = (
+    *("clients", "requests/s", "tokens/s", "ttft p50", "p95 ms", "gap p50", "p95 ms"),
+    *("answer p50", "p95 ms", "failed", "verdict"),
+)
+TIMES = {
+    "ttft_ms": "first token",
+    "gap_ms": "gap",
+    "latency_ms": "whole answer",
+    "queue_ms": "queue wait",
+    "load_ms": "model load",
+    "prompt_ms": "prompt",
+    "eval_ms": "generation",
+    "connect_ms": "connect",
+    "schedule_deviation_ms": "sent late by",
+}
+
+
+def text(result: Result) -> str:
+    """Summary, quantiles, histogram, status codes, failures and the verdict."""
+    rates = result.rates()
+    lines = [
+        "Summary:",
+        f"  Requests:      {result.succeeded} succeeded, {result.failed} failed"
+        + (f", {result.unfinished} unfinished" if result.unfinished else "")
+        + (" (interrupted)" if result.interrupted else ""),
+        f"  Total:         {result.duration_s:.4f} s",
+        f"  Requests/s:    {rates['requests_per_s']:.2f} (successful ones)",
+    ]
+    if result.generated_tokens:
+        lines.append(
+            f"  Tokens/s:      {rates['tokens_per_s']:.1f} in total, "
+            f"{result.metrics['tokens_per_s_per_request'].quantile(0.5):.1f} in one answer (p50)"
+        )
+    goodput = result.goodput()
+    if goodput:
+        limits = ", ".join(f"{name[:-3]} {ms:g} ms" for name, ms in goodput["limits"].items())
+        lines.append(
+            f"  Goodput:       {goodput['requests_per_s']:.2f} requests/s within {limits} "
+            f"({goodput['share']:.1%})"
+        )
+    lines += ["", *quantiles(result)]
+    latency = result.metrics["latency_ms"]
+    if latency.count:
+        lines += ["", "Response time histogram (ms):", *bars(latency)]
+    lines += ["", "Status code distribution:"]
+    lines += [f"  [{status}]\t{count} responses" for status, count in result.statuses.items()]
+    if result.failed:
+        lines += ["", "Failures:"]
+        for kind, count in result.failures.items():
+            if count:
+                lines.append(f"  {kind}\t{count}, such as: {result.failure_examples[kind]}")
+    trust = result.trust()
+    lines += ["", f"These figures are {trust['verdict']}; {_own(result)}"]
+    lines += [f"  because {reason}" for reason in trust["reasons"]]
+    return "\n".join(lines)
+
+
+def _own(result: Result) -> str:
+    late = result.delay.quantile(0.99)
+    memory = result.max_rss_bytes / 2**20
+    return f"the client used {result.cpu_s:.2f} s of CPU, {memory:.0f} MB, read {late:.1f} ms late"
+
+
+def quantiles(result: Result) -> list[str]:
+    """One row for each time that was measured."""
+    names = ("count", "mean", "p50", "p90", "p95", "p99", "p99_9", "max")
+    rows = [("ms", *(name.replace("_", ".") for name in names))]
+    for metric, label in TIMES.items():
+        summary = result.metrics[metric].summary()
+        if summary:
+            values = (f"{summary[name]:.2f}" for name in names[1:])
+            rows.append((label, str(summary["count"]), *values))
+    return columns(rows)
+
+
+def columns(rows: list[tuple]) -> list[str]:
+    """Rows of words as aligned lines, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    first, *others = widths
+    return [
+        f"  {name:{first}}" + "".join(f"  {c:>{w}}" for c, w in zip(cells, others, strict=True))
+        for name, *cells in rows
+    ]
+
+
+def bars(histogram: Histogram) -> list[str]:
+    """hey's histogram: ten equal steps from the fastest to the slowest."""
+    least, most = (v / UNITS[histogram.unit] for v in (histogram.minimum, histogram.maximum))
+    edges = [least + (most - least) * step / ROWS for step in range(ROWS + 1)]
+    counts = histogram.counts(edges)
+    top = max(counts)
+    return [
+        f"  {edge:.3f} [{count}]\t|" + "■" * round(count * BAR / top)
+        for edge, count in zip(edges, counts, strict=True)
+    ]
+
+
+def sweep(results: list[Result]) -> str:
+    """One row for each level of a sweep."""
+    rows = [SWEEP_HEAD]
+    for result in results:
+        rates, metrics = result.rates(), result.metrics
+        times = [
+            f"{metrics[name].quantile(share):.1f}" if metrics[name].count else "-"
+            for name in ("ttft_ms", "gap_ms", "latency_ms")
+            for share in (0.5, 0.95)
+        ]
+        per_s = (f"{rates['requests_per_s']:.2f}", f"{rates['tokens_per_s']:.1f}")
+        end = (str(result.failed), result.trust()["verdict"])
+        rows.append((str(result.plan.clients), *per_s, *times, *end))
+    return "\n".join(columns(rows))
+
+
+def csv_row(connection: Connection, end: int, kind: str, origin: int) -> str:
+    """A request as a row of hey's CSV, in seconds; what hey measures and we do not is 0."""
+    start = connection.start or connection.sent
+    first = max(0, connection.first - start) / 1e9 if connection.first else 0.0
+    whole = max(0, end - start) / 1e9
+    cells = [whole, 0, 0, 0, first, max(0.0, whole - first) if first else 0.0]
+    numbers = ",".join(f"{cell:4.4f}" for cell in cells)
+    status = connection.reader.status
+    offset = f"{(start - origin) / 1e9:4.4f}"
+    return f"{numbers},{status},{offset},{first:4.4f},{connection.chunks},{kind}"

@@ -1,0 +1,241 @@
+"""What a run measured: counters and histograms, exact to merge, and as JSON (`labkit.load/1`)."""
+
+from __future__ import annotations
+
+import sys
+
+from labkit.load.errors import LoadError
+from labkit.load.histogram import Histogram
+from labkit.load.plan import Plan
+
+SCHEMA = "labkit.load/1"
+VERSION = "0.1.0"
+FAILURES = (
+    "connect",  # refused, unreachable, reset before the request was sent
+    "timeout",  # not whole after Plan.timeout_s
+    "http_status",  # anything but 2xx; redirects are not followed
+    "in_band_error",  # {"error": ...} under a 200
+    "stream_cut",  # closed before it was whole, or no "done": true
+    "bad_json",  # whole, and not JSON lines
+    "bad_http",  # not an HTTP/1.1 response
+)
+METRICS = (
+    "ttft_ms",
+    "gap_ms",
+    "latency_ms",
+    "load_ms",
+    "prompt_ms",
+    "eval_ms",
+    "queue_ms",
+    "tokens_per_s_per_request",
+    "schedule_deviation_ms",
+    "connect_ms",
+)
+# tokens per second are recorded in thousandths, all else in nanoseconds
+UNIT = {"tokens_per_s_per_request": "0.001/s"}
+
+
+class Result:
+    """Counters and histograms of one run, or of several merged ones.
+
+    `plain()` is the schema's object, documented in the README; `Result.merge` adds results up as if
+    one process had measured everything.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.started_at = 0.0  # seconds since 1970
+        self.duration_s = 0.0
+        self.interrupted = False
+        self.started = self.succeeded = self.unfinished = 0
+        self.failures = dict.fromkeys(FAILURES, 0)
+        self.failure_examples: dict[str, str] = {}
+        self.statuses: dict[str, int] = {}
+        self.prompt_tokens = self.generated_tokens = self.chunks = 0
+        self.good = 0  # requests within the limits of Plan.goodput
+        self.metrics = {name: Histogram(UNIT.get(name, "ns")) for name in METRICS}
+        self.delay = Histogram()  # how late the engine read what the kernel had
+        self.cpu_s = 0.0
+        self.max_rss_bytes = 0
+        self.reads = self.coalesced_reads = self.clock_steps = 0
+        self.timestamps = "kernel"
+        self.reasons: list[str] = []  # why the figures are doubtful
+        self.workers: list[dict] = []  # client and trust of each, when merged
+
+    @property
+    def failed(self) -> int:
+        """Requests that ended in a failure of any kind."""
+        return sum(self.failures.values())
+
+    def fail(self, kind: str, example: str) -> None:
+        """Count a failure; the first text of each kind is kept."""
+        self.failures[kind] += 1
+        self.failure_examples.setdefault(kind, example)
+
+    def rates(self) -> dict[str, float]:
+        """Successful requests, and their tokens and chunks, per second."""
+        seconds = self.duration_s or float("inf")
+        return {
+            "requests_per_s": round(self.succeeded / seconds, 3),
+            "tokens_per_s": round(self.generated_tokens / seconds, 3),
+            "chunks_per_s": round(self.chunks / seconds, 3),
+        }
+
+    def client(self) -> dict:
+        """The engine's own part: CPU, memory, delay."""
+        return {
+            "cpu_s": round(self.cpu_s, 6),
+            "max_rss_bytes": self.max_rss_bytes,
+            "delay_ms": self.delay.summary(),
+            "reads": self.reads,
+            "coalesced_share": round(self.coalesced_reads / self.reads, 6) if self.reads else 0.0,
+            "timestamps": self.timestamps,
+            "clock_steps": self.clock_steps,
+        }
+
+    def trust(self) -> dict:
+        """Can the figures be trusted, and why not."""
+        return {"verdict": "doubtful" if self.reasons else "good", "reasons": self.reasons}
+
+    def goodput(self) -> dict | None:
+        """Requests within the plan's limits, their rate and their share of all that ended."""
+        if not self.plan.goodput:
+            return None
+        ended = self.succeeded + self.failed
+        return {
+            "limits": {f"{name}_ms": limit for name, limit in self.plan.goodput},
+            "requests": self.good,
+            "requests_per_s": round(self.good / (self.duration_s or float("inf")), 3),
+            "share": round(self.good / ended, 6) if ended else 0.0,
+        }
+
+    def plain(self) -> dict:
+        """The object of schema `labkit.load/1`."""
+        return {
+            "schema": SCHEMA,
+            "tool": {
+                "name": "labkit.load",
+                "version": VERSION,
+                "python": "{}.{}.{}".format(*sys.version_info[:3]),
+            },
+            "plan": self.plan.plain(),
+            "started_at": self.started_at,
+            "duration_s": round(self.duration_s, 6),
+            "interrupted": self.interrupted,
+            "requests": {
+                "started": self.started,
+                "succeeded": self.succeeded,
+                "failed": self.failed,
+                "unfinished": self.unfinished,
+            },
+            "failures": dict(self.failures),
+            "statuses": dict(self.statuses),
+            "failure_examples": dict(self.failure_examples),
+            "rates": self.rates(),
+            "tokens": {"prompt": self.prompt_tokens, "generated": self.generated_tokens},
+            "chunks": self.chunks,
+            **{name: histogram.summary() for name, histogram in self.metrics.items()},
+            "goodput": self.goodput(),
+            "client": self.client(),
+            "trust": self.trust(),
+            "workers": self.workers,
+        }
+
+    def to_json(self) -> str:
+        """`plain()` on one line."""
+        import json
+
+        return json.dumps(self.plain())
+
+    @classmethod
+    def from_json(cls, text: str | dict) -> Result:
+        """The result that `to_json` wrote; raises LoadError when it is none."""
+        import json
+
+        try:
+            raw = json.loads(text) if isinstance(text, str) else text
+            if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+                raise ValueError(f"no {SCHEMA}")
+        except ValueError as error:
+            raise LoadError("this is no result of a load test", str(error), "-o json") from None
+        result = cls(Plan.from_json(raw["plan"]))
+        for name in ("started_at", "duration_s", "interrupted", "workers"):
+            setattr(result, name, raw[name])
+        for name in ("started", "succeeded", "unfinished"):
+            setattr(result, name, raw["requests"][name])
+        for name in ("failures", "statuses", "failure_examples"):
+            getattr(result, name).update(raw[name])
+        result.prompt_tokens, result.generated_tokens = raw["tokens"].values()
+        result.chunks = raw["chunks"]
+        result.good = raw["goodput"]["requests"] if raw["goodput"] else 0
+        for name in METRICS:
+            result.metrics[name] = Histogram.of(raw[name], UNIT.get(name, "ns"))
+        client = raw["client"]
+        result.delay = Histogram.of(client["delay_ms"])
+        for name in ("cpu_s", "max_rss_bytes", "reads", "timestamps", "clock_steps"):
+            setattr(result, name, client[name])
+        result.coalesced_reads = round(client["coalesced_share"] * client["reads"])
+        result.reasons = raw["trust"]["reasons"]
+        return result
+
+    @classmethod
+    def merge(cls, results: list[Result]) -> Result:
+        """All workers' results as one; each worker's own client and trust stay in `workers`."""
+        first = results[0]
+        whole = cls(first.plan if len(results) == 1 else _whole_plan([r.plan for r in results]))
+        whole.started_at = min(result.started_at for result in results)
+        end = max(result.started_at + result.duration_s for result in results)
+        whole.duration_s = end - whole.started_at
+        whole.interrupted = any(result.interrupted for result in results)
+        user = any(result.timestamps == "user" for result in results)
+        whole.timestamps = "user" if user else "kernel"
+        for result in results:
+            for name in _SUMS:
+                setattr(whole, name, getattr(whole, name) + getattr(result, name))
+            for kind, count in result.failures.items():
+                whole.failures[kind] += count
+            for status, count in result.statuses.items():
+                whole.statuses[status] = whole.statuses.get(status, 0) + count
+            whole.failure_examples = {**result.failure_examples, **whole.failure_examples}
+            for name in METRICS:
+                whole.metrics[name].merge(result.metrics[name])
+            whole.delay.merge(result.delay)
+            label = f"worker {result.plan.worker}: "
+            whole.reasons += [label + reason for reason in result.reasons]
+            worker = {"worker": result.plan.worker, "client": result.client()}
+            whole.workers.append({**worker, "trust": result.trust()})
+        return whole
+
+
+_SUMS = (
+    "started",
+    "succeeded",
+    "unfinished",
+    "prompt_tokens",
+    "generated_tokens",
+    "chunks",
+    "good",
+    "cpu_s",
+    "max_rss_bytes",
+    "reads",
+    "coalesced_reads",
+    "clock_steps",
+)
+
+
+def _whole_plan(plans: list[Plan]) -> Plan:
+    """The plan whose shares these are."""
+    first = plans[0]
+
+    def total(name: str):
+        parts = [getattr(plan, name) for plan in plans]
+        return None if None in parts else sum(parts)
+
+    return first.replace(
+        requests=total("requests"),
+        clients=total("clients"),
+        warmup=total("warmup"),
+        rate=total("rate"),
+        worker=0,
+        workers=1,
+    )

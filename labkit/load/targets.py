@@ -1,0 +1,107 @@
+"""Which address a connection goes to: one per Pod, or what DNS says, asked again while we run."""
+
+from __future__ import annotations
+
+import _thread
+import socket
+import time
+from math import ceil
+
+from labkit.load.errors import LoadError
+from labkit.load.plan import Plan
+from labkit.load.request import split
+
+ASK_AGAIN_S = 5.0
+PROBE_S = 1.0
+
+
+def resolve(host: str, port: int) -> list[tuple]:
+    """(family, sockaddr) of every address; raises LoadError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        saw = f"{host}: {getattr(error, 'strerror', None) or error}"
+        raise LoadError("the target's name has no address", saw, "look at the URL's host") from None
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def is_loopback(address: tuple) -> bool:
+    """Does (family, sockaddr) stay on this machine?"""
+    host = address[1][0].removeprefix("::ffff:")
+    return host == "::1" or host.startswith("127.")
+
+
+class Targets:
+    """The addresses of a plan, used evenly; a name is resolved again every few seconds."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.host, self.port, _ = split(plan.url)
+        if plan.addresses:
+            parts = [split("http://" + text) for text in plan.addresses]
+            self.addresses = [resolve(host, port)[0] for host, port, _ in parts]
+        else:
+            self.addresses = _one_family(resolve(self.host, self.port))
+        literal = self.host.replace(".", "").isdecimal() or ":" in self.host
+        self.fixed = bool(plan.addresses) or literal
+        self.family = self.addresses[0][0]
+        self.used = dict.fromkeys(self.addresses, 0)
+        self.asked_at = time.monotonic()
+        self.changed = False  # did the name's addresses change since the start?
+
+    def guard(self, owned: bool) -> None:
+        """Refuse what is neither loopback nor owned; raises LoadError."""
+        strange = [address[1][0] for address in self.addresses if not is_loopback(address)]
+        if strange and not owned:
+            raise LoadError(
+                "load goes only to this machine, or to what you say is yours",
+                f"{self.host} is {strange[0]}",
+                "the same with --i-own-this-target, if it is",
+            )
+
+    def take(self) -> tuple:
+        """The least used address, for a new connection."""
+        address = min(self.addresses, key=lambda address: self.used.get(address, 0))
+        self.used[address] = self.used.get(address, 0) + 1
+        return address
+
+    def release(self, address: tuple) -> None:
+        """A connection to it was closed."""
+        self.used[address] -= 1
+
+    def leave(self, address: tuple) -> bool:
+        """Should a connection move: is its address gone, or has it more than its share?"""
+        if not self.changed:
+            return False
+        if address not in self.addresses:
+            return True
+        share = ceil(sum(self.used.values()) / len(self.addresses))
+        return self.used[address] > share
+
+    def ask_again(self) -> None:
+        """Resolve the name anew, now and then, beside the run: a resolver can take seconds."""
+        if not self.fixed and time.monotonic() - self.asked_at > ASK_AGAIN_S:
+            self.asked_at = time.monotonic()
+            _thread.start_new_thread(self._resolve, ())
+
+    def _resolve(self) -> None:
+        try:
+            found = resolve(self.host, self.port)
+        except LoadError:
+            return  # a resolver that is silent for a moment: the known addresses stay
+        found = [address for address in found if address[0] == self.family]
+        if found and set(found) != set(self.addresses):
+            self.addresses, self.changed = found, True
+
+
+def _one_family(addresses: list[tuple]) -> list[tuple]:
+    """Addresses of the first family that answers: `localhost` is ::1 too where nobody listens."""
+    families = list(dict.fromkeys(family for family, _ in addresses))
+    chosen = families[0]
+    for family in families if len(families) > 1 else ():
+        first = next(address for kind, address in addresses if kind == family)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.settimeout(PROBE_S)
+            if probe.connect_ex(first) == 0:
+                chosen = family
+                break
+    return [address for address in addresses if address[0] == chosen]

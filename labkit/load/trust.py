@@ -1,0 +1,33 @@
+"""Can a result be trusted? Its reasons for doubt, in words."""
+
+from __future__ import annotations
+
+from labkit.load.result import Result
+
+CPU_SHARE = 0.9
+DELAY_MS = 10.0
+COALESCED_SHARE = 0.05
+DEVIATION_MS = 5.0
+
+
+def judge(result: Result, *, late_arrivals: int = 0) -> None:
+    """Fill in `result.reasons`."""
+    reasons = result.reasons = []
+    if result.duration_s and result.cpu_s / result.duration_s > CPU_SHARE:
+        share = result.cpu_s / result.duration_s
+        reasons.append(f"the client used {share:.0%} of a CPU: it may be what limits the rate")
+    if result.timestamps == "user":
+        reasons.append("no kernel timestamps: the client's own delay is part of every figure")
+    late = result.delay.quantile(0.99)
+    if late > DELAY_MS:
+        reasons.append(f"the client read what had come {late:.1f} ms late (p99)")
+    if result.clock_steps:
+        reasons.append(f"the clock was set {result.clock_steps} times")
+    if result.reads and result.coalesced_reads / result.reads > COALESCED_SHARE:
+        share = result.coalesced_reads / result.reads
+        reasons.append(f"{share:.0%} of reads held several chunks: their gaps are averages")
+    deviation = result.metrics["schedule_deviation_ms"].quantile(0.99)
+    if deviation > DEVIATION_MS:
+        reasons.append(f"requests went out {deviation:.1f} ms after their time (p99)")
+    if late_arrivals:
+        reasons.append(f"{late_arrivals} arrivals found no free connection and were never sent")

@@ -1,0 +1,321 @@
+"""Reads HTTP/1.1 responses from bytes that are cut anywhere: a strict parser and a fast path.
+
+The strict parser knows chunked bodies (extensions, trailers), Content-Length, bodies that end with
+the connection, 1xx and HTTP/1.0. The fast path counts what a streaming Ollama sends almost always:
+whole chunks of one line each. What it does not recognise goes to the strict parser.
+"""
+
+from __future__ import annotations
+
+MAX_HEAD = 64 * 1024
+MAX_SIZE_LINE = 4096
+MAX_LINE = 16 * 1024 * 1024
+EXCERPT = 300
+
+HEAD, SIZE, DATA, DATA_END, TRAILERS, LENGTH, UNTIL_CLOSE, COMPLETE = range(8)
+
+# How every line of Ollama's answers ends but the last. JSON has no raw CR or LF inside a value, so
+# a chunk of one such line has exactly three LFs: after its size, in it, and after it.
+REGULAR = b'"done":false}\n\r\n'
+
+
+class BadResponse(ValueError):
+    """The peer sent what is no HTTP/1.1 response, or one beyond the bounds of this reader."""
+
+
+class Head:
+    """The head of one response, as far as reading its body needs it."""
+
+    __slots__ = ("chunked", "keep_alive", "length", "status")
+
+    def __init__(self, status: int, chunked: bool, length: int | None, keep_alive: bool) -> None:
+        self.status = status
+        self.chunked = chunked
+        self.length = length  # None: until the peer closes, when not chunked
+        self.keep_alive = keep_alive
+
+
+class Reader:
+    """One response after the other on one connection.
+
+    `feed()` takes what was received and returns how many lines of the body it completed. After it:
+    `complete` says that the response is whole, `last_line` is the last line that the strict parser
+    saw (the fast path never takes a last one), and `lines` holds every line until `skim()`.
+    """
+
+    __slots__ = (
+        "bodyless",
+        "complete",
+        "error_line",
+        "excerpt",
+        "head",
+        "heads",
+        "keep_lines",
+        "last_line",
+        "lines",
+        "missing",
+        "pending",
+        "regular",
+        "rest",
+        "started",
+        "state",
+        "surplus",
+        "wants_lines",
+    )
+
+    def __init__(
+        self,
+        *,
+        wants_lines: bool = True,
+        bodyless: bool = False,
+        heads: dict[bytes, Head] | None = None,
+    ) -> None:
+        self.wants_lines = wants_lines
+        self.bodyless = bodyless  # answers to HEAD have a length and no body
+        # Heads repeat within a second (Date): readers of one run share what they have parsed.
+        self.heads = {} if heads is None else heads
+        self.reset()
+
+    def reset(self) -> None:
+        """Ready for the next response on the same connection."""
+        self.state = HEAD
+        self.head: Head | None = None
+        self.rest = b""  # an incomplete head, size line or trailer
+        self.pending: list[bytes] = []  # an incomplete line of the body
+        self.missing = 0  # bytes until the end of the chunk or body
+        self.lines: list[bytes] = []
+        self.keep_lines = self.wants_lines
+        self.regular = False  # may the next bytes take the fast path?
+        self.last_line = b""
+        self.error_line = b""  # a line of the strict parser's that begins with {"error"
+        self.excerpt = b""
+        self.started = False  # has any byte of this response come?
+        self.complete = False
+        self.surplus = False  # did bytes follow the end of the response?
+
+    @property
+    def status(self) -> int:
+        """The HTTP status, 0 before the head is whole."""
+        return self.head.status if self.head else 0
+
+    @property
+    def keep_alive(self) -> bool:
+        """May the connection carry another request?"""
+        return self.complete and self.head.keep_alive and not self.surplus
+
+    def skim(self) -> None:
+        """From here on lines are counted and not kept: the fast path may be taken."""
+        self.keep_lines, self.lines = False, []
+        self.regular = self.state == SIZE and not self.rest and not self.pending
+
+    def feed(self, buffer: bytearray | bytes, size: int | None = None) -> int:
+        """Read the first `size` bytes of `buffer`; the number of lines that ended in them."""
+        size = len(buffer) if size is None else size
+        if self.regular:
+            if buffer.endswith(REGULAR, 0, size):
+                feeds = buffer.count(b"\n", 0, size)
+                if feeds == 3 or feeds == 3 * buffer.count(REGULAR, 0, size):
+                    return feeds // 3
+            else:
+                end = buffer.rfind(REGULAR, 0, size) + len(REGULAR)
+                if end > len(REGULAR):
+                    count = buffer.count(REGULAR, 0, end)
+                    if buffer.count(b"\n", 0, end) == 3 * count:
+                        return count + self._strictly(bytes(memoryview(buffer)[end:size]))
+        return self._strictly(bytes(memoryview(buffer)[:size]))
+
+    def eof(self) -> bool:
+        """The peer closed the connection: is the response whole now?"""
+        if self.state == UNTIL_CLOSE:
+            self._finish()
+        return self.complete
+
+    def _strictly(self, data: bytes) -> int:
+        count = self._parse(data)
+        if not self.keep_lines:
+            self.regular = self.state == SIZE and not self.rest and not self.pending
+        return count
+
+    def _parse(self, data: bytes) -> int:
+        if not data:
+            return 0
+        self.started = True
+        if self.complete:
+            self.surplus = True
+            return 0
+        if self.rest:
+            data, self.rest = self.rest + data, b""
+        count, at, size = 0, 0, len(data)
+        while at < size and not self.complete:
+            state = self.state
+            if state in (DATA, LENGTH):
+                end = min(size, at + self.missing)
+                self.missing -= end - at
+                count += self._body(data[at:end])
+                at = end
+                if not self.missing:
+                    if state == LENGTH:
+                        count += self._finish()
+                    else:
+                        self.state = DATA_END
+            elif state == SIZE:
+                at = self._chunk_size(data, at)
+            elif state == DATA_END:
+                if size - at < 2:
+                    self.rest, at = data[at:], size
+                elif data[at : at + 2] != b"\r\n":
+                    raise BadResponse("a chunk is longer than its size says")
+                else:
+                    self.state, at = SIZE, at + 2
+            elif state == HEAD:
+                at = self._read_head(data, at)
+                if self.complete:
+                    count += self._finish()
+            elif state == UNTIL_CLOSE:
+                count += self._body(data[at:])
+                at = size
+            else:
+                at = self._trailer(data, at)
+                if self.complete:
+                    count += self._finish()
+        if at < size:
+            self.surplus = True
+        return count
+
+    def _read_head(self, data: bytes, at: int) -> int:
+        end = data.find(b"\r\n\r\n", at)
+        if end < 0:
+            if len(data) - at > MAX_HEAD:
+                raise BadResponse(f"a head longer than {MAX_HEAD} bytes")
+            if not b"HTTP/1."[: len(data) - at] == data[at : at + 7]:
+                raise BadResponse(f"no HTTP/1.1 response: {data[at : at + 40]!r}")
+            self.rest = data[at:]
+            return len(data)
+        raw = data[at:end]
+        head = self.heads.get(raw)
+        if head is None:
+            head = parse_head(raw)
+            if len(self.heads) >= 64:
+                self.heads.clear()
+            self.heads[raw] = head
+        if head.status >= 200:  # 1xx announces the real head
+            self.head = head
+            if self.bodyless or head.length == 0:
+                self.complete = True
+            elif head.chunked:
+                self.state = SIZE
+            elif head.length is None:
+                self.state = UNTIL_CLOSE
+            else:
+                self.state, self.missing = LENGTH, head.length
+        return end + 4
+
+    def _chunk_size(self, data: bytes, at: int) -> int:
+        end = data.find(b"\r\n", at)
+        if end < 0:
+            if len(data) - at > MAX_SIZE_LINE:
+                raise BadResponse(f"a chunk size line longer than {MAX_SIZE_LINE} bytes")
+            self.rest = data[at:]
+            return len(data)
+        digits = data[at:end].partition(b";")[0].rstrip(b" \t")
+        if not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF"):
+            raise BadResponse(f"no chunk size: {data[at:end][:40]!r}")
+        self.missing = int(digits, 16)
+        self.state = DATA if self.missing else TRAILERS
+        return end + 2
+
+    def _trailer(self, data: bytes, at: int) -> int:
+        end = data.find(b"\r\n", at)
+        if end < 0:
+            if len(data) - at > MAX_HEAD:
+                raise BadResponse(f"a trailer longer than {MAX_HEAD} bytes")
+            self.rest = data[at:]
+            return len(data)
+        if end == at:
+            self.complete = True
+        elif data.find(b":", at, end) < 0:
+            raise BadResponse(f"no trailer: {data[at:end][:40]!r}")
+        return end + 2
+
+    def _body(self, piece: bytes) -> int:
+        """Take a piece of the body; the number of lines that ended in it."""
+        if len(self.excerpt) < EXCERPT:
+            self.excerpt += piece[: EXCERPT - len(self.excerpt)]
+        if not self.wants_lines:
+            return 0
+        end = piece.rfind(b"\n")
+        if end < 0:
+            self.pending.append(piece)
+            if len(self.pending) > 64:
+                self._bound()
+            return 0
+        self.pending.append(piece[:end])
+        lines = b"".join(self.pending).split(b"\n")
+        self.pending = [piece[end + 1 :]] if end + 1 < len(piece) else []
+        return self._take(lines)
+
+    def _bound(self) -> None:
+        self.pending = [b"".join(self.pending)]
+        if len(self.pending[0]) > MAX_LINE:
+            raise BadResponse(f"a line longer than {MAX_LINE} bytes")
+
+    def _take(self, lines: list[bytes]) -> int:
+        full = [line for line in lines if line.strip()]
+        if full:
+            self.last_line = full[-1]
+            for line in full:
+                if line.startswith(b'{"error"'):
+                    self.error_line = line
+            if self.keep_lines:
+                self.lines += full
+        return len(full)
+
+    def _finish(self) -> int:
+        """The response is whole; a last line needs no LF."""
+        self.state, self.complete = COMPLETE, True
+        line, self.pending = b"".join(self.pending), []
+        return self._take([line])
+
+
+def parse_head(raw: bytes) -> Head:
+    r"""The head without its empty line; raises BadResponse.
+
+    >>> parse_head(b"HTTP/1.1 200 OK\r\nContent-Length: 5").length
+    5
+    """
+    first, *fields = raw.split(b"\r\n")
+    version, _, code = first.partition(b" ")
+    code = code[:3] if code[3:4] in (b"", b" ") else b""
+    if version not in (b"HTTP/1.1", b"HTTP/1.0") or len(code) != 3 or not code.isdigit():
+        raise BadResponse(f"no HTTP/1.1 status line: {first[:40]!r}")
+    status = int(code)
+    if status == 101:
+        raise BadResponse("the server switched protocols (101)")
+    lengths, coding, connection = set(), b"", b""
+    for field in fields:
+        name, colon, value = field.partition(b":")
+        # a space before the colon and folded lines are how requests are smuggled
+        if not colon or not name or name.strip() != name or b"\n" in field or b"\r" in field:
+            raise BadResponse(f"no header: {field[:40]!r}")
+        name, value = name.lower(), value.strip().lower()
+        if name == b"content-length":
+            lengths |= {part.strip() for part in value.split(b",")}
+        elif name == b"transfer-encoding":
+            coding += b"," + value
+        elif name == b"connection":
+            connection += b"," + value
+    chunked = coding == b",chunked"
+    if coding and not chunked:
+        raise BadResponse(f"an unknown transfer coding: {coding[1:40]!r}")
+    if len(lengths) > 1 or not all(text.isdigit() and len(text) < 19 for text in lengths):
+        raise BadResponse(f"no content length: {b', '.join(sorted(lengths))[:40]!r}")
+    options = {option.strip() for option in connection.split(b",")}
+    keep_alive = b"close" not in options if version == b"HTTP/1.1" else b"keep-alive" in options
+    if status < 200 or status in (204, 304):
+        return Head(status, False, 0, keep_alive)
+    if chunked:
+        # A length beside chunks: RFC 9112 6.3 wants the chunks read and the connection closed.
+        return Head(status, True, None, keep_alive and not lengths)
+    if lengths:
+        return Head(status, False, int(lengths.pop()), keep_alive)
+    return Head(status, False, None, False)
