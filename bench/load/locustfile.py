@@ -7,6 +7,7 @@ import json
 import os
 import time
 
+import gevent
 from locust import FastHttpUser, constant, events, task
 
 REQUESTS = int(os.environ["REQUESTS"])
@@ -34,12 +35,13 @@ class Learner(FastHttpUser):
             self.stream(began)
         answered += 1
         if answered == REQUESTS:
-            self.environment.runner.quit()
+            gevent.spawn(self.environment.runner.quit)  # it ends this very greenlet
 
     def stream(self, began: float) -> None:
         response = self.client.post("/api/generate", data=BODY, stream=True)
         latest = 0.0
-        for line in iter(response.stream.readline, b""):
+        # iter_lines() waits for a whole kilobyte: lines would seem to come in bunches
+        for line in iter(lambda: response.stream.readline(b"\n"), b""):
             at = time.perf_counter()
             event = json.loads(line)
             if latest:

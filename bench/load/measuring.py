@@ -25,7 +25,7 @@ from labkit.errors import CommandFailed, TimedOut, ToolMissing, Unsupported
 
 HERE = Path(__file__).parent
 SERVER_CORE, CLIENT_CORE = 0, 1
-SAMPLE_S = 0.5
+SAMPLE_S = 0.25
 ANSWER_S = 10
 
 
@@ -37,7 +37,7 @@ class Run(NamedTuple):
     duration_s: float
     cpu_s: float
     memory_mb: float
-    memory_over_time_mb: list[float]  # every half second, when asked for
+    memory_over_time_mb: list[float]  # every SAMPLE_S, when asked for
 
 
 def require_cores() -> None:
@@ -151,8 +151,9 @@ def run(
 ) -> Run:
     """Run a client to its end. Raises CommandFailed, or TimedOut and ends its whole session.
 
-    `cpu_s` is that of the process and all of its descendants that were waited for. `memory_mb` is
-    the peak of its largest process or, with `memory`, of the sum of all (PSS), if that is more.
+    `cpu_s` is that of the process and all of its descendants that were waited for. `memory_mb`,
+    with `memory`, is the peak of the process or of the sum of its session (PSS), if that is more;
+    it is sampled: ru_maxrss would hold this process's own size from before the exec.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         began = time.monotonic_ns()
@@ -183,12 +184,12 @@ def run(
             raise CommandFailed(
                 f"{short} ended with {process.returncode}", shell.last_line(said), "run it by hand"
             )
-    peak_mb = max([usage.ru_maxrss / 1024, *samples])
-    return Run(text, began, took, usage.ru_utime + usage.ru_stime, peak_mb, samples)
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return Run(text, began, took, cpu_s, max(samples, default=0.0), samples)
 
 
 def _watch(pid: int, timeout_s: float, memory: bool) -> list[float]:
-    """Sleep until the process ends; its session's memory every half second, in MB."""
+    """Sleep until the process ends; its session's memory meanwhile, in MB."""
     descriptor = os.pidfd_open(pid)
     try:
         poll = select.poll()
@@ -209,15 +210,24 @@ def _watch(pid: int, timeout_s: float, memory: bool) -> list[float]:
 
 
 def _session_mb(session: int) -> float:
-    """The memory of all processes of a session; pages that several share count once (PSS)."""
-    total_kb = 0
+    """The memory of a session: the peak of its first process, or all of it now, if that is more.
+
+    Pages that several processes share count once in the sum (PSS).
+    """
+    total_kb = peak_kb = 0
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         with contextlib.suppress(OSError):  # it has ended meanwhile
             # the name in parentheses can hold blanks; behind it: state, parent, group, session
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session:
-                rollup = (folder / "smaps_rollup").read_text()
-                total_kb += int(rollup.partition("\nPss:")[2].split()[0])
-    return total_kb / 1024
+            if int(fields[3]) != session:
+                continue
+            total_kb += _field_kb(folder / "smaps_rollup", "Pss")
+            if folder.name == str(session):
+                peak_kb = _field_kb(folder / "status", "VmHWM")
+    return max(total_kb, peak_kb) / 1024
+
+
+def _field_kb(file: Path, name: str) -> int:
+    return int(file.read_text().partition(f"\n{name}:")[2].split()[0])

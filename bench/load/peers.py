@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from labkit.bringup import engine, paths, shell, tools
-from labkit.errors import LabError, ToolMissing
+from labkit.errors import LabError, ToolMissing, Unsupported
 
 INSTALL_S = 1500  # GuideLLM needs PyTorch with its CUDA libraries: 5 GB
 
@@ -56,11 +56,7 @@ def _wrk() -> Path:
 
 
 def _k6() -> Path:
-    # k6 is under the AGPL, which this project installs nothing of: who has it can compare.
-    program = shutil.which("k6")
-    if not program:
-        raise ToolMissing("k6 (AGPL) is not installed by the bench", "none on PATH", "install k6")
-    return Path(program)
+    raise Unsupported("the bench does not install it", "it is under the AGPL", "compare by hand")
 
 
 def _python(name: str) -> Callable[[], Path]:

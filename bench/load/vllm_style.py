@@ -52,9 +52,7 @@ async def ask_all(url: str, streams: int, requests: int, body: dict) -> list[Ans
     connector = aiohttp.TCPConnector(limit=streams)
     timeout = aiohttp.ClientTimeout(total=6 * 3600)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        tasks = [
-            asyncio.create_task(ask(session, url, body, places)) for _ in range(requests)
-        ]
+        tasks = [asyncio.create_task(ask(session, url, body, places)) for _ in range(requests)]
         return await asyncio.gather(*tasks)
 
 

@@ -4,5 +4,4 @@ wrk.headers["Content-Type"] = "application/json"
 
 function init(arguments)
   wrk.body = arguments[1]
-  wrk.init(arguments)
 end
