@@ -149,8 +149,8 @@ def _wrk(program: str) -> Client:
     script = Path(__file__).with_name("wrk.lua")
 
     def words(load: Load) -> list[str]:
-        asked = [program, "-t1", f"-c{load.streams}", "-d3s", "-s", str(script), load.url]
-        return [*asked, "--", load.body]
+        asked = [program, "-t1", f"-c{load.streams}", "-d3s", "-s", str(script)]
+        return [*asked, f"{load.url}/api/generate", "--", load.body]
 
     return Client("wrk", words, wrk_seen)
 

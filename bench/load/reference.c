@@ -239,9 +239,9 @@ static void begin_answer(struct connection *connection, const char *path, const 
         connection->due = connection->read_at + first_delay;
         enqueue(first_delay || gap_delay ? &waiting_first : &ready, connection);
     } else {
-        char body[1024];
-        fill_in(connection, connection->dialect->whole, body);
-        add_whole(connection, body);
+        char whole[1024];
+        fill_in(connection, connection->dialect->whole, whole);
+        add_whole(connection, whole);
         connection->dialect = NULL;
     }
 }
