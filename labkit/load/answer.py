@@ -9,7 +9,9 @@ from labkit.load.connection import Connection
 from labkit.load.plan import Plan
 from labkit.load.request import speaks_ollama
 from labkit.load.result import Result
+from labkit.load.wire import EXCERPT, Reader
 
+decode = json.JSONDecoder().raw_decode  # json.loads guesses each line's encoding anew
 DURATIONS = {
     "load_duration": "load_ms",
     "prompt_eval_duration": "prompt_ms",
@@ -24,10 +26,11 @@ def parsed(line: bytes) -> dict | None:
     ({'done': True}, None, None)
     """
     try:
-        value = json.loads(line)
+        text = line.decode().strip()
+        value, end = decode(text)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and end == len(text) else None
 
 
 def has_content(line: dict) -> bool:
@@ -51,25 +54,18 @@ class Answers:
         self.limits_ns = {name: limit * 1e6 for name, limit in plan.goodput}
         self.open_loop = bool(plan.rate)
         self.on_end = on_end
+        self.line, self.values = b"", None
 
-    def look(self, connection: Connection, stamp: int, count: int) -> None:
-        """Until the first line with content has come: is it among the `count` new lines?"""
-        reader = connection.reader
-        new, reader.lines = reader.lines[-count:], []
-        for index, line in enumerate(new):
-            values = parsed(line)
-            if values is None or "error" in values:
-                reader.error_line = reader.error_line or line
-            elif has_content(values):
-                after = len(new) - index - 1
-                connection.first = connection.last = stamp
-                connection.chunks = 1 + after
-                if after:
-                    self.result.coalesced_reads += 1
-                    self.result.metrics["gap_ms"].values.extend([0] * (after - 1))
-                    connection.held = 0
-                reader.skim()
-                return
+    def content(self, line: bytes) -> bool | None:
+        """Does a line carry any of the answer? None: it is an error, or no JSON."""
+        self.line, self.values = line, parsed(line)
+        if self.values is None or "error" in self.values:
+            return None
+        return has_content(self.values)
+
+    def values_of(self, line: bytes) -> dict | None:
+        """The line's JSON object; a short answer's only line has been parsed already."""
+        return self.values if line is self.line else parsed(line)
 
     def failed(self, connection: Connection, kind: str, example: str, now: int) -> None:
         """Count a request that ended without a whole response."""
@@ -92,32 +88,31 @@ class Answers:
 
     def _status(self, status: int) -> None:
         statuses = self.result.statuses
-        statuses[str(status)] = statuses.get(str(status), 0) + 1
+        statuses[status] = statuses.get(status, 0) + 1
 
     def _verdict(self, connection: Connection) -> tuple[str, str, dict]:
         """Kind of failure or "", an example of it, the values of the last line."""
         reader = connection.reader
-        text = reader.excerpt.decode(errors="replace").strip()
         if not 200 <= reader.status < 300:
+            text = reader.excerpt.decode(errors="replace").strip()
             return "http_status", f"{reader.status} {text}".strip(), {}
         if not self.ollama:
             return "", "", {}
         if not reader.last_line:
             return "stream_cut", "an answer without a line", {}
-        last = parsed(reader.last_line)
-        flawed = reader.error_line or reader.last_line
-        shown = flawed[:300].decode(errors="replace")
-        flaw = parsed(flawed)
-        if flaw is None:
-            cut = not reader.head.chunked and reader.head.length is None
-            return "stream_cut" if cut else "bad_json", shown, {}
-        if "error" in flaw:
-            return "in_band_error", shown, {}
-        if last is None:
-            return "bad_json", shown, {}
+        last = self.values_of(reader.last_line)
+        if reader.error_line or last is None or "error" in last:
+            return *self._flaw(reader, reader.error_line or reader.last_line), {}
         if last.get("done") is not True:
             return "stream_cut", f'no "done": true after {connection.chunks} chunks', {}
         return "", "", last
+
+    def _flaw(self, reader: Reader, line: bytes) -> tuple[str, str]:
+        shown = line[:EXCERPT].decode(errors="replace")
+        if (parsed(line) or {}).get("error") is not None:
+            return "in_band_error", shown
+        until_close = not reader.head.chunked and reader.head.length is None
+        return "stream_cut" if until_close else "bad_json", shown
 
     def _succeeded(self, connection: Connection, stamp: int, last: dict) -> None:
         result, metrics = self.result, self.result.metrics
@@ -148,21 +143,22 @@ class Answers:
 
     def _ollama(self, last: dict, latency: int, ttft: int | None) -> None:
         result, metrics = self.result, self.result.metrics
-        # Ollama leaves out what is zero; a load is 0 when the model was there
-        spent = {name: _number(last, name) for name in DURATIONS}
+        waited = ttft
         for name, metric in DURATIONS.items():
-            if name in last:
-                metrics[metric].record(spent[name])
-        if ttft is not None and ("load_duration" in last or "prompt_eval_duration" in last):
-            waited = ttft - spent["load_duration"] - spent["prompt_eval_duration"]
+            if name in last:  # Ollama leaves out what is zero
+                spent = _number(last[name])
+                metrics[metric].record(spent)
+                if waited is not None and name != "eval_duration":
+                    waited -= spent
+        if waited is not None and waited != ttft:
             metrics["queue_ms"].record(max(0, waited))
-        tokens = _number(last, "eval_count")
-        result.prompt_tokens += _number(last, "prompt_eval_count")
+        tokens = _number(last.get("eval_count"))
+        result.prompt_tokens += _number(last.get("prompt_eval_count"))
         result.generated_tokens += tokens
         if tokens and latency > 0:
             metrics["tokens_per_s_per_request"].record(int(tokens * 1e12 / latency))
 
 
-def _number(line: dict, name: str) -> int:
-    value = line.get(name, 0)
+def _number(value: object) -> int:
+    """Ollama's counts and nanoseconds, 0 for what is none."""
     return value if type(value) is int and 0 <= value < 2**63 else 0

@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from struct import Struct
 
 from labkit.load import descriptors, trust
-from labkit.load.answer import Answers
+from labkit.load.answer import Answers, parsed
 from labkit.load.connection import CLOSED, CONNECTING, IDLE, READING, SENDING, Connection
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
@@ -18,15 +18,16 @@ from labkit.load.request import encode, speaks_ollama
 from labkit.load.result import Result
 from labkit.load.schedule import arrivals
 from labkit.load.targets import Targets
-from labkit.load.wire import BadResponse, Reader
+from labkit.load.wire import EXCERPT, BadResponse, Reader
 
 BUFFER = 256 * 1024
 TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
-NAP_NS = 2_000_000
+NAP_NS = 5_000_000
 # A nap delays the next request of a client: by no more than this part of a typical answer.
 NAP_SHARE = 200
 SHORTEST_NAP_NS = 200_000  # below it the sleep costs more than it saves
 STEP_NS = 1_000_000  # realtime moved so far against monotonic in a tick: a step, not NTP's slewing
+IDLE_CLOSE_NS = 100_000_000  # a close under way when a request was sent comes within a round trip
 RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its next try
 
 # What a watcher sees while the run goes on; the quantiles are None before the first value.
@@ -85,7 +86,9 @@ class Engine:
         self.phase_plan = plan
         self.result = self.answers.result = Result(self.plan)
         self.free = [c for c in self.connections.values() if c.state == IDLE]
-        self.ready: deque[Connection] = deque()  # their request failed: another one, or none
+        # Their request ended. The next ones go out together after a batch of reads: calls do not
+        # nest when a target refuses, and a server that waits is woken once, not for each.
+        self.ready: deque[Connection] = deque()
         self.backlog: deque[int] = deque()  # open loop: arrivals for which no connection was free
         self.waiting: list[tuple] = []  # closed loop: (until, …, connection) of paused clients
         self.in_flight = self.connecting = self.nap_ns = 0
@@ -114,7 +117,7 @@ class Engine:
     def stop(self, interrupted: bool = False) -> Result:
         """The result so far."""
         result = self.result
-        if self.phase_plan.requests != self.plan.requests and interrupted:
+        if self.phase_plan is not self.plan and interrupted:
             result = Result(self.plan)  # stopped while warming up: nothing was measured
         result.interrupted = interrupted
         result.duration_s = max(0.0, (time.time_ns() - self.origin) / 1e9)
@@ -134,7 +137,10 @@ class Engine:
 
     def _connection(self) -> Connection:
         reader = Reader(
-            wants_lines=self.ollama, bodyless=self.plan.method == "HEAD", heads=self.heads
+            wants_lines=self.ollama,
+            bodyless=self.plan.method == "HEAD",
+            content=self.answers.content,
+            heads=self.heads,
         )
         return Connection(self.request, reader)
 
@@ -217,12 +223,13 @@ class Engine:
         self._push(connection)
 
     def _push(self, connection: Connection) -> None:
-        was = connection.state
+        began = connection.state == IDLE
+        connection.state = SENDING  # also when the first piece fails: its request is under way
         try:
             if connection.send():
-                if was == SENDING:
+                if not began:
                     self.poller.modify(connection.socket, READ)
-            elif was != SENDING:
+            elif began:
                 self.poller.modify(connection.socket, WRITE)
         except OSError as error:
             self._broken(connection, error)
@@ -245,7 +252,7 @@ class Engine:
         if kind == "connect" and not self.phase_plan.rate:
             self._pause(connection, now + RETRY_NS)
         else:
-            self.ready.append(connection)  # not at once: a target that refuses would nest calls
+            self.ready.append(connection)
 
     def _broken(self, connection: Connection, error: OSError | None) -> None:
         """The peer closed or reset the connection, or the network did."""
@@ -256,10 +263,16 @@ class Engine:
         if error is None and connection.state == READING and reader.eof():
             self._ended(connection, time.time_ns())
             return
-        if connection.reused and not reader.started:
-            # closed by the server while it was idle, as any server may: no answer is lost
+        at_once = time.time_ns() - connection.sent < IDLE_CLOSE_NS
+        if connection.reused and not reader.started and at_once:
+            # closed by the server while it was idle, as any server may: no answer is lost; one
+            # that took the request and died later has failed
             self._hang_up(connection)
             self._connect(connection)
+            return
+        if "error" in (parsed(reader.error_line) or ()):  # the server said why
+            said = reader.error_line[:EXCERPT].decode(errors="replace")
+            self._failed(connection, "in_band_error", said)
             return
         how = "closed" if error is None else error.strerror or str(error)
         seen = f"after {connection.chunks} chunks" if reader.started else "before any answer"
@@ -269,11 +282,13 @@ class Engine:
         """The response is whole."""
         self.in_flight -= 1
         self.answers.ended(connection, stamp)
-        if connection.reader.keep_alive and self.plan.keep_alive:
+        # an answer that came before the whole request was sent: the rest of it would follow
+        is_sent = connection.state == READING
+        if is_sent and connection.reader.keep_alive and self.plan.keep_alive:
             connection.state, connection.reused = IDLE, True
         else:
             self._hang_up(connection)
-        self._go_on(connection)
+        self.ready.append(connection)
 
     # -- the loop ---------------------------------------------------------------------------
 
@@ -296,7 +311,7 @@ class Engine:
         clock, poll, connections = time.time_ns, self.poller.poll, self.connections
         buffer = bytearray(BUFFER)
         buffers = [buffer]
-        result, look = self.result, self.answers.look
+        result = self.result
         gaps = result.metrics["gap_ms"]
         gap, delay = gaps.record, result.delay.record
         while self._goes_on():
@@ -333,21 +348,21 @@ class Engine:
                     continue
                 if lines:
                     result.reads += 1
-                    if not connection.first:
-                        look(connection, stamp, lines)
-                    elif lines == 1:
-                        if connection.held >= 0:
-                            gap(connection.held)
-                        connection.held = stamp - connection.last
-                        connection.last = stamp
-                        connection.chunks += 1
-                    else:
-                        # one stamp for several lines: they are taken to have come evenly
+                    if lines > 1:
                         result.coalesced_reads += 1
+                    if not connection.first:
+                        connection.first = connection.last = stamp
+                        connection.chunks = 1
+                        lines -= 1
+                    if lines:
                         if connection.held >= 0:
                             gap(connection.held)
-                        connection.held = each = (stamp - connection.last) // lines
-                        gaps.values.extend([each] * (lines - 1))
+                        each = stamp - connection.last
+                        if lines > 1:
+                            # one stamp for several lines: they are taken to have come evenly
+                            each //= lines
+                            gaps.repeat(each, lines - 1)
+                        connection.held = each
                         connection.last = stamp
                         connection.chunks += lines
                 if connection.reader.complete:

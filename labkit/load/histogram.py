@@ -28,6 +28,15 @@ def lower_edge(index: int) -> float:
     return struct.unpack(">f", struct.pack(">I", index << 16))[0]
 
 
+def index_of(value: int) -> int:
+    """The bucket of a value.
+
+    >>> index_of(1000), index_of(1007), index_of(1008)
+    (17530, 17531, 17532)
+    """
+    return struct.unpack(">I", struct.pack(">f", value))[0] >> 16
+
+
 class Histogram:
     """Counts of values; `record` is `list.append`, and whoever records calls `fold` now and then.
 
@@ -42,8 +51,8 @@ class Histogram:
     def __init__(self, unit: str = "ns") -> None:
         self.unit = unit
         self.buckets: Counter[int] = Counter()
-        self.count = self.total = 0
-        self.minimum = self.maximum = 0
+        self.count = self.total = self.maximum = 0
+        self.minimum: int | None = None
         self.values: list[int] = []
         self.record = self.values.append
 
@@ -56,12 +65,21 @@ class Histogram:
         if least < 0:  # only a stepped clock makes them; the verdict tells of it
             values[:] = [max(0, value) for value in values]
             least, most = max(0, least), max(0, most)
-        self.minimum = min(self.minimum, least) if self.count else least
+        self.minimum = least if self.minimum is None else min(self.minimum, least)
         self.maximum = max(self.maximum, most)
         self.count += len(values)
         self.total += sum(values)
         self.buckets.update(array("H", array("f", values).tobytes())[_UPPER::2])
         values.clear()
+
+    def repeat(self, value: int, times: int) -> None:
+        """Record one value so many times, at the price of one."""
+        value = max(0, value)
+        if times > 1:
+            self.total += value * (times - 1)
+            self.count += times - 1
+            self.buckets[index_of(value)] += times - 1
+        self.record(value)
 
     def merge(self, other: Histogram) -> None:
         """Add the other's counts; the same as if all had been recorded here."""
@@ -69,7 +87,7 @@ class Histogram:
         other.fold()
         if other.count:
             least = other.minimum
-            self.minimum = min(self.minimum, least) if self.count else least
+            self.minimum = least if self.minimum is None else min(self.minimum, least)
             self.maximum = max(self.maximum, other.maximum)
         self.count += other.count
         self.total += other.total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from labkit.load.result import Result
 
 CPU_SHARE = 0.9
-DELAY_MS = 10.0
+DELAY_MS = 20.0
 COALESCED_SHARE = 0.05
 DEVIATION_MS = 5.0
 

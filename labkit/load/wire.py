@@ -7,6 +7,8 @@ whole chunks of one line each. What it does not recognise goes to the strict par
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 MAX_HEAD = 64 * 1024
 MAX_SIZE_LINE = 4096
 MAX_LINE = 16 * 1024 * 1024
@@ -40,18 +42,24 @@ class Reader:
 
     `feed()` takes what was received and returns how many lines of the body it completed. After it:
     `complete` says that the response is whole, `last_line` is the last line that the strict parser
-    saw (the fast path never takes a last one), and `lines` holds every line until `skim()`.
+    saw (the fast path never takes a last one).
+
+    `content` tells of each line whether it carries any of the answer (None: it is flawed) until one
+    does; only from that one on lines are counted. Without it, all are counted, and kept in `lines`
+    until `skim()`.
     """
 
     __slots__ = (
         "bodyless",
         "complete",
+        "content",
         "error_line",
         "excerpt",
         "head",
         "heads",
         "keep_lines",
         "last_line",
+        "line_bytes",
         "lines",
         "missing",
         "pending",
@@ -68,10 +76,12 @@ class Reader:
         *,
         wants_lines: bool = True,
         bodyless: bool = False,
+        content: Callable[[bytes], bool | None] | None = None,
         heads: dict[bytes, Head] | None = None,
     ) -> None:
         self.wants_lines = wants_lines
         self.bodyless = bodyless  # answers to HEAD have a length and no body
+        self.content = content
         # Heads repeat within a second (Date): readers of one run share what they have parsed.
         self.heads = {} if heads is None else heads
         self.reset()
@@ -82,12 +92,15 @@ class Reader:
         self.head: Head | None = None
         self.rest = b""  # an incomplete head, size line or trailer
         self.pending: list[bytes] = []  # an incomplete line of the body
+        self.line_bytes = 0  # its bytes
         self.missing = 0  # bytes until the end of the chunk or body
         self.lines: list[bytes] = []
         self.keep_lines = self.wants_lines
         self.regular = False  # may the next bytes take the fast path?
         self.last_line = b""
-        self.error_line = b""  # a line of the strict parser's that begins with {"error"
+        self.error_line = (
+            b""  # a line that begins with {"error", or one that `content` found flawed
+        )
         self.excerpt = b""
         self.started = False  # has any byte of this response come?
         self.complete = False
@@ -145,10 +158,16 @@ class Reader:
             return 0
         if self.rest:
             data, self.rest = self.rest + data, b""
-        count, at, size = 0, 0, len(data)
+        count, at, size, kept = 0, 0, len(data), self.keep_lines
         while at < size and not self.complete:
             state = self.state
-            if state in (DATA, LENGTH):
+            if state == LENGTH and size - at >= self.missing and not self.pending:
+                self._excerpt(data[at : at + self.missing])
+                end, self.missing = at + self.missing, 0
+                if self.wants_lines:
+                    count += self._take(data[at:end].split(b"\n"))
+                self.state, self.complete, at = COMPLETE, True, end
+            elif state in (DATA, LENGTH):
                 end = min(size, at + self.missing)
                 self.missing -= end - at
                 count += self._body(data[at:end])
@@ -158,6 +177,9 @@ class Reader:
                         count += self._finish()
                     else:
                         self.state = DATA_END
+            elif state == SIZE and kept and not self.keep_lines and not self.pending:
+                self.regular = True  # content has come: what follows may take the fast path
+                return count + self.feed(data[at:])
             elif state == SIZE:
                 at = self._chunk_size(data, at)
             elif state == DATA_END:
@@ -183,10 +205,8 @@ class Reader:
         return count
 
     def _read_head(self, data: bytes, at: int) -> int:
-        end = data.find(b"\r\n\r\n", at)
+        end = _find(data, b"\r\n\r\n", at, MAX_HEAD, "head")
         if end < 0:
-            if len(data) - at > MAX_HEAD:
-                raise BadResponse(f"a head longer than {MAX_HEAD} bytes")
             if not b"HTTP/1."[: len(data) - at] == data[at : at + 7]:
                 raise BadResponse(f"no HTTP/1.1 response: {data[at : at + 40]!r}")
             self.rest = data[at:]
@@ -211,10 +231,8 @@ class Reader:
         return end + 4
 
     def _chunk_size(self, data: bytes, at: int) -> int:
-        end = data.find(b"\r\n", at)
+        end = _find(data, b"\r\n", at, MAX_SIZE_LINE, "chunk size line")
         if end < 0:
-            if len(data) - at > MAX_SIZE_LINE:
-                raise BadResponse(f"a chunk size line longer than {MAX_SIZE_LINE} bytes")
             self.rest = data[at:]
             return len(data)
         digits = data[at:end].partition(b";")[0].rstrip(b" \t")
@@ -225,10 +243,8 @@ class Reader:
         return end + 2
 
     def _trailer(self, data: bytes, at: int) -> int:
-        end = data.find(b"\r\n", at)
+        end = _find(data, b"\r\n", at, MAX_HEAD, "trailer")
         if end < 0:
-            if len(data) - at > MAX_HEAD:
-                raise BadResponse(f"a trailer longer than {MAX_HEAD} bytes")
             self.rest = data[at:]
             return len(data)
         if end == at:
@@ -239,25 +255,30 @@ class Reader:
 
     def _body(self, piece: bytes) -> int:
         """Take a piece of the body; the number of lines that ended in it."""
-        if len(self.excerpt) < EXCERPT:
-            self.excerpt += piece[: EXCERPT - len(self.excerpt)]
+        self._excerpt(piece)
         if not self.wants_lines:
             return 0
+        self.pending.append(piece)
+        self.line_bytes += len(piece)
         end = piece.rfind(b"\n")
         if end < 0:
-            self.pending.append(piece)
-            if len(self.pending) > 64:
-                self._bound()
-            return 0
-        self.pending.append(piece[:end])
-        lines = b"".join(self.pending).split(b"\n")
-        self.pending = [piece[end + 1 :]] if end + 1 < len(piece) else []
-        return self._take(lines)
-
-    def _bound(self) -> None:
-        self.pending = [b"".join(self.pending)]
-        if len(self.pending[0]) > MAX_LINE:
+            if len(self.pending) > 64:  # many small objects hold more than their bytes
+                self.pending = [b"".join(self.pending)]
+            longest = self.line_bytes
+        else:
+            *lines, rest = b"".join(self.pending).split(b"\n")
+            self.pending = [rest] if rest else []
+            longest = (
+                self.line_bytes if self.line_bytes <= MAX_LINE else max(map(len, [*lines, rest]))
+            )
+            self.line_bytes = len(rest)
+        if longest > MAX_LINE:
             raise BadResponse(f"a line longer than {MAX_LINE} bytes")
+        return self._take(lines) if end >= 0 else 0
+
+    def _excerpt(self, piece: bytes) -> None:
+        if self.head.status >= 300 and len(self.excerpt) < EXCERPT:
+            self.excerpt += piece[: EXCERPT - len(self.excerpt)]
 
     def _take(self, lines: list[bytes]) -> int:
         full = [line for line in lines if line.strip()]
@@ -267,8 +288,21 @@ class Reader:
                 if line.startswith(b'{"error"'):
                     self.error_line = line
             if self.keep_lines:
-                self.lines += full
+                return self._keep(full)
         return len(full)
+
+    def _keep(self, lines: list[bytes]) -> int:
+        if self.content is None:
+            self.lines += lines
+            return len(lines)
+        for index, line in enumerate(lines):
+            verdict = self.content(line)
+            if verdict:
+                self.keep_lines = False
+                return len(lines) - index
+            if verdict is None:
+                self.error_line = self.error_line or line
+        return 0
 
     def _finish(self) -> int:
         """The response is whole; a last line needs no LF."""
@@ -277,16 +311,26 @@ class Reader:
         return self._take([line])
 
 
+def _find(data: bytes, mark: bytes, at: int, most: int, what: str) -> int:
+    """Where `mark` is, -1 before it came; raises BadResponse when that is too far, come or not."""
+    end = data.find(mark, at)
+    if (len(data) - len(mark) + 1 if end < 0 else end) - at > most:
+        raise BadResponse(f"a {what} longer than {most} bytes")
+    return end
+
+
 def parse_head(raw: bytes) -> Head:
     r"""The head without its empty line; raises BadResponse.
 
     >>> parse_head(b"HTTP/1.1 200 OK\r\nContent-Length: 5").length
     5
     """
-    first, *fields = raw.split(b"\r\n")
+    # Folded lines: RFC 9112 5.2 wants a client to put a space for the fold and go on.
+    first, *fields = raw.replace(b"\r\n ", b"  ").replace(b"\r\n\t", b"  ").split(b"\r\n")
     version, _, code = first.partition(b" ")
     code = code[:3] if code[3:4] in (b"", b" ") else b""
-    if version not in (b"HTTP/1.1", b"HTTP/1.0") or len(code) != 3 or not code.isdigit():
+    known = version in (b"HTTP/1.1", b"HTTP/1.0")
+    if not known or len(code) != 3 or not code.isdigit() or code < b"100":
         raise BadResponse(f"no HTTP/1.1 status line: {first[:40]!r}")
     status = int(code)
     if status == 101:
@@ -294,7 +338,7 @@ def parse_head(raw: bytes) -> Head:
     lengths, coding, connection = set(), b"", b""
     for field in fields:
         name, colon, value = field.partition(b":")
-        # a space before the colon and folded lines are how requests are smuggled
+        # a space before the colon and bare LFs are how requests are smuggled
         if not colon or not name or name.strip() != name or b"\n" in field or b"\r" in field:
             raise BadResponse(f"no header: {field[:40]!r}")
         name, value = name.lower(), value.strip().lower()

@@ -1,0 +1,108 @@
+"""Which address requests go to: IPv6, names, several Pods, a dead one among them."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from labkit.load import engine
+from labkit.load.errors import LoadError
+from labkit.load.plan import Plan
+from labkit.load.targets import Targets
+from tests.load.misbehaving import closes_between_requests, good, serving
+
+pytestmark = pytest.mark.usefixtures("none_leaked")
+
+
+def planned(url: str, **fields: object) -> Plan:
+    usual = {"requests": 40, "clients": 4, "timeout_s": 15.0, "api": "generate", "model": "tiny"}
+    return Plan(url=url, method="POST", **{**usual, **fields})
+
+
+def place(url: str) -> str:
+    return url.removeprefix("http://")
+
+
+@contextlib.contextmanager
+def dead() -> Iterator[str]:
+    """An address at which nobody listens and, as long as this lasts, nobody can begin to."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{sock.getsockname()[1]}"
+
+
+def test_the_ipv6_loopback_is_loaded_like_any_other():
+    with serving(good, host="::1") as server:
+        assert server.url.startswith("http://[::1]:")
+        result = engine.run(planned(server.url))
+        Targets(planned(server.url)).guard(owned=False)
+    assert (result.succeeded, result.failed, server.requests) == (40, 0, 40)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_localhost_is_where_somebody_listens_be_it_ipv4_or_ipv6(host, monkeypatch):
+    with serving(good, host=host) as server:
+        port = int(server.url.rpartition(":")[2])
+        both = [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+        result = engine.run(planned(f"http://localhost:{port}"))
+    assert (result.succeeded, result.failed, server.requests) == (40, 0, 40)
+
+
+def test_localhost_is_resolved_by_the_system():
+    with serving(good) as server:
+        result = engine.run(planned(server.url.replace("127.0.0.1", "localhost")))
+        Targets(planned(server.url)).guard(owned=False)
+    assert (result.succeeded, result.failed, server.requests) == (40, 0, 40)
+
+
+def test_a_name_without_an_address_is_refused_in_three_lines():
+    with pytest.raises(LoadError) as refused:
+        engine.run(planned("http://nowhere.invalid"))
+    happened, saw, hint = str(refused.value).splitlines()
+    assert happened == "LoadError: the target's name has no address"
+    assert saw.startswith("saw: nowhere.invalid: ")
+    assert hint == "try: look at the URL's host"
+
+
+def test_several_addresses_share_the_clients():
+    with serving(good) as one, serving(good) as two:
+        plan = planned("http://ollama", addresses=(place(one.url), place(two.url)))
+        result = engine.run(plan)
+    assert (result.succeeded, result.failed) == (40, 0)
+    assert (one.connections, two.connections) == (2, 2)
+    assert one.requests + two.requests == 40
+
+
+def test_the_connections_of_one_client_after_the_other_go_to_each_address_in_turn():
+    with serving(closes_between_requests) as one, serving(closes_between_requests) as two:
+        plan = planned("http://ollama", addresses=(place(one.url), place(two.url)), clients=1)
+        result = engine.run(plan.replace(keep_alive=False))
+    assert (result.succeeded, result.failed) == (40, 0)
+    assert (one.requests, two.requests) == (20, 20)
+
+
+@pytest.mark.parametrize("first", ["dead", "alive"])
+@pytest.mark.parametrize(
+    "loop", [{"rate": None}, {"rate": 400.0, "clients": 8}], ids=["closed", "open"]
+)
+def test_a_dead_address_fails_no_more_than_its_share_of_the_requests(loop, first):
+    """kube-proxy gives each of two Pods half of the connections; so may a list of addresses."""
+    with serving(good) as server, dead() as nobody:
+        both = (nobody, place(server.url)) if first == "dead" else (place(server.url), nobody)
+        result = engine.run(planned("http://ollama", addresses=both, **loop))
+    assert result.failures["connect"] == result.failed
+    assert result.succeeded + result.failed == 40
+    assert 1 <= result.failed <= 20
+    assert result.failure_examples == {"connect": "Connection refused"}
+    assert server.requests == result.succeeded
+
+
+def test_a_dead_address_alone_fails_every_request_and_ends():
+    with dead() as nobody:
+        result = engine.run(planned("http://ollama", addresses=(nobody,)))
+    assert (result.failures["connect"], result.failed) == (40, 40)

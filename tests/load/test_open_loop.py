@@ -1,0 +1,69 @@
+"""An open loop sends when a request is due, whatever comes back, and counts from then on."""
+
+import time
+
+import pytest
+
+from labkit.load import engine
+from labkit.load.plan import Plan
+from tests.load.misbehaving import GOOD, Client, good, never_answers, serving
+
+pytestmark = pytest.mark.usefixtures("none_leaked")
+
+ANSWER_S = 0.02
+
+
+def answers_after_a_while(client: Client) -> None:
+    client.request()
+    time.sleep(ANSWER_S)
+    client.send(GOOD)
+
+
+def planned(url: str, **fields: object) -> Plan:
+    usual = {"clients": 64, "timeout_s": 15.0, "api": "generate", "model": "tiny"}
+    return Plan(url=url, method="POST", **{**usual, **fields})
+
+
+@pytest.mark.parametrize("kind", ["constant", "poisson"])
+def test_requests_are_sent_though_none_is_answered(kind):
+    with serving(never_answers) as server:
+        plan = planned(server.url, requests=40, rate=200.0, arrivals=kind, timeout_s=0.6)
+        result = engine.run(plan)
+    assert (server.requests, result.failures["timeout"]) == (40, 40)
+
+
+def test_a_queue_of_the_client_is_part_of_the_latency():
+    """One connection, an answer takes four times as long as the next request is away."""
+    with serving(answers_after_a_while) as server:
+        result = engine.run(planned(server.url, requests=12, rate=200.0, clients=1))
+    assert (result.succeeded, result.failed) == (12, 0)
+    plain = result.plain()
+    last_due_ms, last_sent_ms = 11 * 5, 11 * ANSWER_S * 1000
+    assert plain["schedule_deviation_ms"]["max"] >= last_sent_ms - last_due_ms
+    assert plain["latency_ms"]["max"] >= last_sent_ms + ANSWER_S * 1000 - last_due_ms
+    assert plain["ttft_ms"]["max"] >= last_sent_ms + ANSWER_S * 1000 - last_due_ms
+    assert plain["trust"]["verdict"] == "doubtful"
+
+
+def test_arrivals_that_found_no_connection_until_the_end_are_told():
+    with serving(never_answers) as server:
+        plan = planned(server.url, rate=100.0, clients=2, timeout_s=0.6)
+        result = engine.run(plan.replace(requests=None, seconds=0.4))
+    assert result.started == server.requests == 2
+    assert "38 arrivals found no free connection and were never sent" in result.reasons
+
+
+def test_a_warm_up_goes_before_the_schedule_and_is_not_counted():
+    with serving(good) as server:
+        result = engine.run(planned(server.url, requests=20, rate=400.0, warmup=15))
+    assert (result.started, result.succeeded, server.requests) == (20, 20, 35)
+    plain = result.plain()
+    assert plain["latency_ms"]["count"] == plain["schedule_deviation_ms"]["count"] == 20
+
+
+def test_a_run_of_some_seconds_sends_what_is_due_in_them():
+    with serving(good) as server:
+        plan = planned(server.url, rate=100.0, requests=None, seconds=0.4)
+        result = engine.run(plan)
+    assert (result.started, result.succeeded, server.requests) == (40, 40, 40)
+    assert result.duration_s >= 0.39
