@@ -10,7 +10,7 @@ import clients
 import measuring
 from comparing import OURS, Figure, Goal, Options, complete, interleaved
 
-PACE = {"tokens": 64, "first_us": 50_000, "gap_us": 20_000}
+PACE = {"tokens": 64, "first_us": 50_000, "gap_us": 20_000, "ahead": True}
 NAMES = (OURS, "C", "hey", "vllm-style", "locust", "k6", "inference-perf", "aiperf", "guidellm")
 STREAMS = (64, 256, 1000)
 FEWEST_REQUESTS = 320  # below it a p99 is the luck of three answers

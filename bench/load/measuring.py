@@ -85,9 +85,14 @@ def reference(
     first_us: int = 0,
     gap_us: int = 0,
     lines_per_write: int = 1,
+    ahead: bool = False,
     cores: tuple[int, ...] = (SERVER_CORE,),
 ) -> Iterator[int]:
-    """The port of a reference server that runs for the length of the block."""
+    """The port of a reference server that runs for the length of the block.
+
+    `ahead` of all others on its core, where this user may ask for that: the truth waits for nobody.
+    Not for a server without pauses, which would starve the rest of the machine.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     pace = [f"--tokens={tokens}", f"--first-us={first_us}", f"--gap-us={gap_us}"]
@@ -95,7 +100,7 @@ def reference(
     with on_core(*cores):
         process = subprocess.Popen(words)
     try:
-        if gap_us:  # the truth waits for nobody; without pauses it would starve everybody else
+        if ahead:
             with contextlib.suppress(PermissionError):
                 os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(1))
         deadline = time.monotonic() + ANSWER_S

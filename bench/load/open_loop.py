@@ -30,7 +30,7 @@ def measure(options: Options) -> Figure:
         requests = rate * (1 if options.quick else SECONDS)
 
         def once(client: clients.Client, rate=rate, requests=requests) -> dict:
-            with measuring.reference() as port:
+            with measuring.reference(ahead=True) as port:
                 load = clients.Load(port, STREAMS, requests, tiny=True, rate=rate)
                 run = measuring.run(client.words(load), env=client.env(load))
                 late = deviations_ms(measuring.arrivals_ns(port), rate)

@@ -10,7 +10,7 @@ LONGEST_MS = 40
 
 def measure(options: Options) -> Figure:
     def once(client: clients.Client) -> dict:
-        with measuring.reference() as port:
+        with measuring.reference(ahead=True) as port:
             load = clients.Load(port, 1, 1)
             run = measuring.run(client.words(load), env=client.env(load))
             first_ns = measuring.arrivals_ns(port)[0]
