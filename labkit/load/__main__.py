@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -13,7 +14,7 @@ from labkit.load.plan import Plan
 from labkit.load.result import Result
 from labkit.load.targets import Targets
 
-FAILED, INTERRUPTED = 1, 130
+FAILED, INTERRUPTED, NOBODY_READS = 1, 130, 141
 PROGRESS_S = 0.5
 
 
@@ -24,16 +25,24 @@ def main(words: list[str]) -> int:
         if options.help:
             print(USAGE, end="")
             return 0
-        return _run(options)
+        code = _run(options)
+        sys.stdout.flush()
+        return code
     except LoadError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read has gone; nothing is left to say, at exit neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
 
 
 def _run(options: Options) -> int:
     targets = Targets(options.plan)
     targets.guard(options.owned)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a Pod is told to end
+    # how a Pod is told to end
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     levels = options.sweep or [options.plan.clients]
     results = []
     for clients in levels:
@@ -41,6 +50,7 @@ def _run(options: Options) -> int:
         results.append(result)
         if result.interrupted:
             break
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would lose the result
     _print(options, results)
     if any(result.interrupted for result in results):
         return INTERRUPTED
@@ -61,7 +71,7 @@ def _level(options: Options, plan: Plan) -> Result:
         from labkit.load.report import CSV_HEAD, csv_row
 
         print(CSV_HEAD)
-        origin = time.time_ns()
+        origin = time.monotonic_ns()
 
         def row(connection, end: int, kind: str) -> None:
             print(csv_row(connection, end, kind, origin))

@@ -11,12 +11,8 @@ from labkit.load.request import speaks_ollama
 from labkit.load.result import Result
 from labkit.load.wire import EXCERPT, Reader
 
-decode = json.JSONDecoder().raw_decode  # json.loads guesses each line's encoding anew
-DURATIONS = {
-    "load_duration": "load_ms",
-    "prompt_eval_duration": "prompt_ms",
-    "eval_duration": "eval_ms",
-}
+# What json.loads calls in the end; it guesses each line's encoding and looks for spaces before.
+scan = json.JSONDecoder().scan_once
 
 
 def parsed(line: bytes) -> dict | None:
@@ -27,8 +23,8 @@ def parsed(line: bytes) -> dict | None:
     """
     try:
         text = line.decode().strip()
-        value, end = decode(text)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        value, end = scan(text, 0)
+    except (ValueError, StopIteration, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
     return value if isinstance(value, dict) and end == len(text) else None
 
@@ -49,12 +45,17 @@ class Answers:
     """Counts the answers of one phase into its Result."""
 
     def __init__(self, plan: Plan, on_end: Callable[[Connection, int, str], None] | None) -> None:
-        self.result = Result(plan)
+        self.count_into(Result(plan))
         self.ollama = speaks_ollama(plan)
         self.limits_ns = {name: limit * 1e6 for name, limit in plan.goodput}
         self.open_loop = bool(plan.rate)
         self.on_end = on_end
         self.line, self.values = b"", None
+
+    def count_into(self, result: Result) -> None:
+        """Another phase begins."""
+        self.result = result
+        self.record = {name: histogram.record for name, histogram in result.metrics.items()}
 
     def content(self, line: bytes) -> bool | None:
         """Does a line carry any of the answer? None: it is an error, or no JSON."""
@@ -77,7 +78,7 @@ class Answers:
 
     def ended(self, connection: Connection, stamp: int) -> None:
         """Count a whole response."""
-        self._status(connection.reader.status)
+        self._status(connection.reader.head.status)
         kind, example, last = self._verdict(connection)
         if kind:
             self.result.fail(kind, example)
@@ -87,8 +88,8 @@ class Answers:
             self.on_end(connection, stamp, kind)
 
     def _status(self, status: int) -> None:
-        statuses = self.result.statuses
-        statuses[status] = statuses.get(status, 0) + 1
+        statuses, name = self.result.statuses, str(status)
+        statuses[name] = statuses.get(name, 0) + 1
 
     def _verdict(self, connection: Connection) -> tuple[str, str, dict]:
         """Kind of failure or "", an example of it, the values of the last line."""
@@ -115,48 +116,48 @@ class Answers:
         return "stream_cut" if until_close else "bad_json", shown
 
     def _succeeded(self, connection: Connection, stamp: int, last: dict) -> None:
-        result, metrics = self.result, self.result.metrics
+        result, record = self.result, self.record
         result.succeeded += 1
-        start = connection.start
-        latency = stamp - start
-        metrics["latency_ms"].record(latency)
+        start, first = connection.start, connection.first
+        latency, ttft = stamp - start, first - start if first else None
+        record["latency_ms"](latency)
         if self.open_loop:
-            metrics["schedule_deviation_ms"].record(connection.sent - start)
-        seen = {"latency": latency}
-        if connection.first:
-            seen["ttft"] = ttft = connection.first - start
-            metrics["ttft_ms"].record(ttft)
-            end = connection.last
+            record["schedule_deviation_ms"](connection.sent - start)
+        gap = 0.0
+        if ttft is not None:
+            record["ttft_ms"](ttft)
+            chunks, end = connection.chunks, connection.last
             if connection.held >= 0:
                 if has_content(last):
-                    metrics["gap_ms"].record(connection.held)
+                    record["gap_ms"](connection.held)
                 else:  # the last line only says that it is the last
-                    connection.chunks -= 1
-                    end -= connection.held
-            if connection.chunks > 1:
-                seen["gap"] = (end - connection.first) / (connection.chunks - 1)
-            result.chunks += connection.chunks
+                    chunks, end = chunks - 1, end - connection.held
+            connection.chunks = chunks
+            result.chunks += chunks
+            gap = (end - first) / (chunks - 1) if chunks > 1 else 0.0
         if self.ollama:
-            self._ollama(last, latency, seen.get("ttft"))
+            self._ollama(last, latency, ttft)
         if self.limits_ns:
-            result.good += all(seen.get(k, 0) <= limit for k, limit in self.limits_ns.items())
+            seen = {"ttft": ttft or 0, "gap": gap, "latency": latency}
+            result.good += all(seen[name] <= limit for name, limit in self.limits_ns.items())
 
     def _ollama(self, last: dict, latency: int, ttft: int | None) -> None:
-        result, metrics = self.result, self.result.metrics
-        waited = ttft
-        for name, metric in DURATIONS.items():
-            if name in last:  # Ollama leaves out what is zero
-                spent = _number(last[name])
-                metrics[metric].record(spent)
-                if waited is not None and name != "eval_duration":
-                    waited -= spent
-        if waited is not None and waited != ttft:
-            metrics["queue_ms"].record(max(0, waited))
-        tokens = _number(last.get("eval_count"))
-        result.prompt_tokens += _number(last.get("prompt_eval_count"))
+        """Ollama's own counts and durations (ns); it leaves out what is zero."""
+        result, record, get = self.result, self.record, last.get
+        load, prompt = _number(get("load_duration")), _number(get("prompt_eval_duration"))
+        if load:
+            record["load_ms"](load)
+        if prompt:
+            record["prompt_ms"](prompt)
+        if "eval_duration" in last:
+            record["eval_ms"](_number(last["eval_duration"]))
+        if ttft is not None and (load or prompt):
+            record["queue_ms"](max(0, ttft - load - prompt))
+        result.prompt_tokens += _number(get("prompt_eval_count"))
+        tokens = _number(get("eval_count"))
         result.generated_tokens += tokens
         if tokens and latency > 0:
-            metrics["tokens_per_s_per_request"].record(int(tokens * 1e12 / latency))
+            record["tokens_per_s_per_request"](int(tokens * 1e12 / latency))
 
 
 def _number(value: object) -> int:

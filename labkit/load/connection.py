@@ -15,10 +15,11 @@ CLOSED, CONNECTING, SENDING, READING, IDLE = range(5)
 
 
 class Connection:
-    """Times are nanoseconds of CLOCK_REALTIME, the clock of the kernel's receive stamps."""
+    """Times are nanoseconds of CLOCK_MONOTONIC."""
 
     __slots__ = (
         "address",
+        "begun",
         "chunks",
         "feed",
         "first",
@@ -41,7 +42,7 @@ class Connection:
         self.feed = reader.feed
         self.state = CLOSED
         self.reused = False  # has an answer come on this connection before?
-        self.start = self.sent = 0  # when the request should go out, and did
+        self.begun = self.start = self.sent = 0  # when it was begun, was due, and was sent
         self.begin()
 
     def begin(self) -> None:
@@ -86,11 +87,6 @@ class Connection:
             return True
         self.unsent, self.state = self.unsent[count:], SENDING
         return False
-
-    def shift(self, step_ns: int) -> None:
-        """The clock stepped: move what was noted before it."""
-        self.start, self.sent = self.start + step_ns, self.sent + step_ns
-        self.first, self.last = self.first and self.first + step_ns, self.last + step_ns
 
     def close(self) -> None:
         """Close the socket; the next request opens another."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections import deque, namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from heapq import heappop, heappush
 from struct import Struct
+from time import monotonic_ns
 
 from labkit.load import descriptors, trust
 from labkit.load.answer import Answers, parsed
@@ -22,11 +25,15 @@ from labkit.load.wire import EXCERPT, BadResponse, Reader
 
 BUFFER = 256 * 1024
 TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
+# Connecting takes 0.1 ms: a thousand in one go would leave the first answers unread, and several
+# lines in one read have one stamp.
+START_AT_ONCE = 32
 NAP_NS = 5_000_000
 # A nap delays the next request of a client: by no more than this part of a typical answer.
 NAP_SHARE = 200
 SHORTEST_NAP_NS = 200_000  # below it the sleep costs more than it saves
 STEP_NS = 1_000_000  # realtime moved so far against monotonic in a tick: a step, not NTP's slewing
+LATE_NS = 100_000_000  # later than this, or early: was the clock set?
 IDLE_CLOSE_NS = 100_000_000  # a close under way when a request was sent comes within a round trip
 RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its next try
 
@@ -54,16 +61,33 @@ def run(
     descriptors.ensure(plan.clients)
     engine = Engine(plan, on_progress, every_s, on_end)
     try:
-        if plan.warmup:
-            engine.phase(plan.replace(requests=plan.warmup, seconds=None, rate=None))
-        engine.prepare(plan)
-        if start_at is not None:
-            time.sleep(max(0.0, start_at - time.time()))
-        return engine.phase(plan)
-    except KeyboardInterrupt:
-        return engine.stop(interrupted=True)
+        with interrupts(engine):
+            if plan.warmup:
+                engine.phase(plan.replace(requests=plan.warmup, seconds=None, rate=None))
+            while start_at and time.time() < start_at and not engine.interrupted:
+                time.sleep(min(0.05, max(0.0, start_at - time.time())))
+            return engine.phase(plan)
     finally:
         engine.close()
+
+
+@contextmanager
+def interrupts(loop: Engine) -> Iterator[None]:
+    """Ctrl-C ends a loop between two turns: an exception could tear a count in two."""
+
+    def stop(*_: object) -> None:
+        loop.interrupted = True
+
+    try:
+        before = signal.signal(signal.SIGINT, stop)
+    except ValueError:  # not the main thread: Python gives Ctrl-C to that one
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # workers are started without
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Engine:
@@ -76,6 +100,8 @@ class Engine:
         self.targets = Targets(plan)
         self.ollama = speaks_ollama(plan)
         self.answers = Answers(plan, on_end)
+        self.interrupted = False
+        self.made = 0  # connections, open or not
         self.poller = poller()
         self.connections: dict[int, Connection] = {}  # by descriptor
         self.heads: dict = {}
@@ -84,43 +110,42 @@ class Engine:
     def prepare(self, plan: Plan) -> None:
         """Nothing sent, nothing counted; connections stay."""
         self.phase_plan = plan
-        self.result = self.answers.result = Result(self.plan)
-        self.free = [c for c in self.connections.values() if c.state == IDLE]
+        self.result = Result(self.plan)
+        self.answers.count_into(self.result)
+        self.free = deque(c for c in self.connections.values() if c.state == IDLE)
         # Their request ended. The next ones go out together after a batch of reads: calls do not
         # nest when a target refuses, and a server that waits is woken once, not for each.
         self.ready: deque[Connection] = deque()
         self.backlog: deque[int] = deque()  # open loop: arrivals for which no connection was free
         self.waiting: list[tuple] = []  # closed loop: (until, …, connection) of paused clients
         self.in_flight = self.connecting = self.nap_ns = 0
+        self.fresh = 0  # closed loop: clients that have not begun
         self.seen_reads = 0, 0
         self.due: int | None = None  # open loop: the next arrival
         self.left = float("inf") if plan.requests is None else plan.requests
         self.cpu_start = time.process_time()
-        self.origin = time.time_ns()
+        self.origin = monotonic_ns()
         self.ends = float("inf") if plan.seconds is None else self.origin + plan.seconds * 1e9
 
     def phase(self, plan: Plan) -> Result:
         """Run one plan to its end on the connections that are there."""
         self.prepare(plan)
-        self.result.started_at = self.origin / 1e9
-        self.clock_offset = self.origin - time.monotonic_ns()
+        self.result.started_at = time.time()
+        self.clock_offset = time.time_ns() - monotonic_ns()
         self.next_tick, self.next_progress = self.origin + TICK_NS, self.origin
         if plan.rate:
             self.arrivals = arrivals(plan)
             self._next_arrival()
         else:
-            for _ in range(int(min(plan.clients, self.left))):
-                self._go_on(self.free.pop() if self.free else self._connection())
+            self.fresh = int(min(plan.clients, self.left))
         self._loop()
-        return self.stop()
+        return self.stop(interrupted=self.interrupted)
 
     def stop(self, interrupted: bool = False) -> Result:
         """The result so far."""
         result = self.result
-        if self.phase_plan is not self.plan and interrupted:
-            result = Result(self.plan)  # stopped while warming up: nothing was measured
         result.interrupted = interrupted
-        result.duration_s = max(0.0, (time.time_ns() - self.origin) / 1e9)
+        result.duration_s = (monotonic_ns() - self.origin) / 1e9
         result.cpu_s = time.process_time() - self.cpu_start
         result.max_rss_bytes = descriptors.max_rss_bytes()
         result.unfinished = result.started - result.succeeded - result.failed
@@ -136,6 +161,7 @@ class Engine:
     # -- starting requests ------------------------------------------------------------------
 
     def _connection(self) -> Connection:
+        self.made += 1
         reader = Reader(
             wants_lines=self.ollama,
             bodyless=self.plan.method == "HEAD",
@@ -153,9 +179,12 @@ class Engine:
         while self.due is not None and self.due <= now:
             self.backlog.append(self.due)
             self._next_arrival()
-        while self.backlog and now < self.ends:
-            if self.free:
-                connection = self.free.pop()
+        for _ in range(min(START_AT_ONCE, len(self.backlog))):
+            if now >= self.ends:
+                return
+            # each address gets a connection, and they take turns
+            if self.free and self.made >= len(self.targets.addresses):
+                connection = self.free.popleft()
             elif len(self.connections) < self.plan.clients:
                 connection = self._connection()
             else:
@@ -164,7 +193,7 @@ class Engine:
 
     def _go_on(self, connection: Connection) -> None:
         """This client is free: its next request, if there is one."""
-        now = time.time_ns()
+        now = monotonic_ns()
         if self.phase_plan.rate or self.left <= 0 or now >= self.ends:
             self.free.append(connection)
             return
@@ -183,8 +212,9 @@ class Engine:
         """Send a request; `start` is when it should have gone out, 0 for now."""
         self.result.started += 1
         self.in_flight += 1
-        connection.start = start
-        if connection.state == IDLE and self.targets.leave(connection.address):
+        connection.start, connection.begun = start, monotonic_ns()
+        moves = self.targets.changed and connection.state == IDLE
+        if moves and self.targets.leave(connection.address):
             self._hang_up(connection)
         if connection.state == CLOSED:
             self._connect(connection)
@@ -192,7 +222,7 @@ class Engine:
             self._send(connection)
 
     def _connect(self, connection: Connection) -> None:
-        connection.sent = time.time_ns()  # until it is sent: when connecting began
+        connection.sent = monotonic_ns()  # until it is sent: when connecting began
         address = self.targets.take()
         try:
             code = connection.open(address)
@@ -211,15 +241,16 @@ class Engine:
             self._connected(connection)
 
     def _connected(self, connection: Connection) -> None:
-        self.result.metrics["connect_ms"].record(time.time_ns() - connection.sent)
+        self.result.metrics["connect_ms"].record(monotonic_ns() - connection.sent)
         self._send(connection)
 
     def _send(self, connection: Connection) -> None:
         connection.begin()
         connection.reader.reset()
         connection.unsent = connection.request
-        connection.sent = time.time_ns()
-        connection.start = connection.start or connection.sent
+        connection.sent = monotonic_ns()
+        if not connection.start:
+            connection.start = connection.sent
         self._push(connection)
 
     def _push(self, connection: Connection) -> None:
@@ -246,7 +277,7 @@ class Engine:
     def _failed(self, connection: Connection, kind: str, example: str) -> None:
         if connection.state != CLOSED:
             self._hang_up(connection)
-        now = time.time_ns()
+        now = monotonic_ns()
         self.in_flight -= 1
         self.answers.failed(connection, kind, example, now)
         if kind == "connect" and not self.phase_plan.rate:
@@ -261,12 +292,13 @@ class Engine:
             return
         reader = connection.reader
         if error is None and connection.state == READING and reader.eof():
-            self._ended(connection, time.time_ns())
+            self._ended(connection, monotonic_ns())
             return
-        at_once = time.time_ns() - connection.sent < IDLE_CLOSE_NS
+        at_once = monotonic_ns() - connection.sent < IDLE_CLOSE_NS
         if connection.reused and not reader.started and at_once:
             # closed by the server while it was idle, as any server may: no answer is lost; one
             # that took the request and died later has failed
+            self.result.reconnects += 1
             self._hang_up(connection)
             self._connect(connection)
             return
@@ -309,6 +341,7 @@ class Engine:
 
     def _loop(self) -> None:
         clock, poll, connections = time.time_ns, self.poller.poll, self.connections
+        monotonic_ns = time.monotonic_ns
         buffer = bytearray(BUFFER)
         buffers = [buffer]
         result = self.result
@@ -326,13 +359,15 @@ class Engine:
                     continue
                 try:
                     size, stamps, _, _ = connection.receive(buffers, 64)
-                    stamp = clock()
+                    stamp = monotonic_ns()
                     if not size:
                         self._broken(connection, None)
                         continue
                     if stamps:
                         seconds, nanoseconds = _timespec(stamps[0][2])
-                        late = stamp - seconds * 1_000_000_000 - nanoseconds
+                        late = clock() - seconds * 1_000_000_000 - nanoseconds
+                        if not 0 <= late < LATE_NS:
+                            late = max(0, late - self._clock_step())
                         delay(late)
                         stamp -= late
                     else:
@@ -367,9 +402,12 @@ class Engine:
                         connection.chunks += lines
                 if connection.reader.complete:
                     self._ended(connection, stamp)
-            now = clock()
-            for _ in range(len(self.ready)):
+            for _ in range(min(START_AT_ONCE, len(self.ready))):
                 self._go_on(self.ready.popleft())
+            for _ in range(min(START_AT_ONCE, self.fresh)):
+                self.fresh -= 1
+                self._go_on(self.free.popleft() if self.free else self._connection())
+            now = monotonic_ns()
             if self.due is not None or self.backlog:
                 self._arrive(now)
             while self.waiting and self.waiting[0][0] <= now:
@@ -378,18 +416,20 @@ class Engine:
                 self._tick(now)
 
     def _goes_on(self) -> bool:
-        if self.in_flight or self.due is not None:
+        if self.interrupted:
+            return False
+        if self.in_flight or self.due is not None or self.fresh:
             return True
         if self.phase_plan.rate:
-            return bool(self.backlog) and time.time_ns() < self.ends
+            return bool(self.backlog) and monotonic_ns() < self.ends
         pending = self.ready or (self.waiting and self.waiting[0][0] < self.ends)
-        return bool(pending) and self.left > 0 and time.time_ns() < self.ends
+        return bool(pending) and self.left > 0 and monotonic_ns() < self.ends
 
     def _rest(self) -> float:
         """Nap, or sleep until a request is due; how long the poll may wait then, in seconds."""
-        if self.ready or (self.backlog and self.free):
+        if self.ready or self.fresh or (self.backlog and self.free):
             return 0
-        now = time.time_ns()
+        now = monotonic_ns()
         left = self.next_tick - now
         due = self.waiting[0][0] if self.waiting else self.due
         exactly = due is not None and due < self.next_tick
@@ -410,10 +450,10 @@ class Engine:
         result = self.result
         for histogram in (*result.metrics.values(), result.delay):
             histogram.fold()
-        self._compare_clocks()
+        self._clock_step()
         if self.plan.timeout_s:
             limit = now - int(self.plan.timeout_s * 1e9)
-            for connection in [c for c in self.connections.values() if c.sent < limit]:
+            for connection in [c for c in self.connections.values() if c.begun < limit]:
                 if connection.state in (CONNECTING, SENDING, READING):
                     example = f"not whole after {self.plan.timeout_s:g} s"
                     self._failed(connection, "timeout", example)
@@ -423,19 +463,17 @@ class Engine:
             self.next_progress = now + self.every_ns
             self.on_progress(self.progress(now))
 
-    def _compare_clocks(self) -> None:
-        before = time.monotonic_ns()
-        realtime, after = time.time_ns(), time.monotonic_ns()
+    def _clock_step(self) -> int:
+        """How far CLOCK_REALTIME was set since the last look, in nanoseconds."""
+        before = monotonic_ns()
+        realtime, after = time.time_ns(), monotonic_ns()
         step = realtime - before - self.clock_offset
         # between the readings this process may have been out of the CPU
         if after - before > STEP_NS // 2 or abs(step) < STEP_NS:
-            return
+            return 0
         self.result.clock_steps += 1
         self.clock_offset += step
-        self.origin += step
-        self.ends += step
-        for connection in self.connections.values():
-            connection.shift(step)
+        return step
 
     def _choose_nap(self, now: int) -> None:
         """Longer naps save polls; they may delay next requests and join reads only a little."""

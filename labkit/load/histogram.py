@@ -1,8 +1,8 @@
-"""Log-linear histograms of nanoseconds: bounded memory, exact merging, error below 0.4 %.
+"""Log-linear histograms of nanoseconds: bounded memory, exact merging, error below 0.05 %.
 
-The index of a bucket is the upper 16 bits of the value as an IEEE 754 float32: 128 buckets for each
-doubling. So whole batches are sorted into buckets by `array` and a slice, in C, at 0.1 µs a value;
-arithmetic on each in Python would cost the engine more than reading from the socket.
+The index of a bucket is the value as an IEEE 754 float32 without its last 13 bits: 1024 buckets for
+each doubling. So whole batches are sorted into buckets by `array` and one AND of big integers, in
+C, at 0.1 µs a value; arithmetic on each in Python would cost more than reading from the socket.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from array import array
 from collections import Counter
 from math import ceil
 
-_UPPER = 1 if sys.byteorder == "little" else 0
+STEP = 1 << 13  # from the index of a bucket to the next
+_MASK = struct.pack("=I", 0x1_0000_0000 - STEP)
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
 # what is recorded → how many of it are one of what is shown
 UNITS = {"ns": 1e6, "0.001/s": 1e3}
@@ -22,19 +23,19 @@ UNITS = {"ns": 1e6, "0.001/s": 1e3}
 def lower_edge(index: int) -> float:
     """The smallest value of a bucket, in nanoseconds.
 
-    >>> lower_edge(17530)
+    >>> lower_edge(0x447A0000)
     1000.0
     """
-    return struct.unpack(">f", struct.pack(">I", index << 16))[0]
+    return struct.unpack("=f", struct.pack("=I", index))[0]
 
 
 def index_of(value: int) -> int:
     """The bucket of a value.
 
-    >>> index_of(1000), index_of(1007), index_of(1008)
-    (17530, 17531, 17532)
+    >>> hex(index_of(1000)), hex(index_of(1001))
+    ('0x447a0000', '0x447a4000')
     """
-    return struct.unpack(">I", struct.pack(">f", value))[0] >> 16
+    return struct.unpack("=I", struct.pack("=f", value))[0] & -STEP
 
 
 class Histogram:
@@ -69,7 +70,9 @@ class Histogram:
         self.maximum = max(self.maximum, most)
         self.count += len(values)
         self.total += sum(values)
-        self.buckets.update(array("H", array("f", values).tobytes())[_UPPER::2])
+        kept = int.from_bytes(array("f", values).tobytes(), sys.byteorder)
+        kept &= int.from_bytes(_MASK * len(values), sys.byteorder)
+        self.buckets.update(array("I", kept.to_bytes(4 * len(values), sys.byteorder)))
         values.clear()
 
     def repeat(self, value: int, times: int) -> None:
@@ -100,7 +103,7 @@ class Histogram:
         for index in sorted(self.buckets):
             seen += self.buckets[index]
             if seen >= rank:
-                middle = (lower_edge(index) + lower_edge(index + 1)) / 2
+                middle = (lower_edge(index) + lower_edge(index + STEP)) / 2
                 return min(max(middle, self.minimum), self.maximum) / UNITS[self.unit]
         return 0.0
 

@@ -62,7 +62,7 @@ class Plan:
             )
         for name, default in FIELDS.items():
             value = fields.get(name, default)
-            if name in TUPLES:
+            if name in TUPLES and isinstance(value, list | tuple):
                 value = tuple(tuple(v) if isinstance(v, list) else v for v in value)
             object.__setattr__(self, name, value)
         self._check()
@@ -75,6 +75,13 @@ class Plan:
                 continue
             if type(value) not in kinds or not least <= value < float("inf"):
                 raise LoadError(f"{name} cannot be {value!r}", f"at least {least}", "./lab load -h")
+        for name, default in FIELDS.items():
+            value = getattr(self, name)
+            kinds = tuple if name in TUPLES else bool if default in (True, False) else str
+            if name in NUMBERS or name in ("worker", "workers") or value is None is default:
+                continue
+            if not isinstance(value, kinds):
+                raise LoadError(f"{name} cannot be {value!r}", kinds.__name__, "./lab load -h")
         if self.requests is None and self.seconds is None:
             raise LoadError("a run needs an end", "no requests, no seconds", "-n 200, or -z 10s")
 

@@ -50,7 +50,7 @@ class Result:
         self.started = self.succeeded = self.unfinished = 0
         self.failures = dict.fromkeys(FAILURES, 0)
         self.failure_examples: dict[str, str] = {}
-        self.statuses: dict[int, int] = {}
+        self.statuses: dict[str, int] = {}
         self.prompt_tokens = self.generated_tokens = self.chunks = 0
         self.good = 0  # requests within the limits of Plan.goodput
         self.metrics = {name: Histogram(UNIT.get(name, "ns")) for name in METRICS}
@@ -58,6 +58,7 @@ class Result:
         self.cpu_s = 0.0
         self.max_rss_bytes = 0
         self.reads = self.coalesced_reads = self.clock_steps = 0
+        self.reconnects = 0  # requests sent again: the server had closed the idle connection
         self.timestamps = "kernel"
         self.reasons: list[str] = []  # why the figures are doubtful
         self.workers: list[dict] = []  # client and trust of each, when merged
@@ -68,9 +69,11 @@ class Result:
         return sum(self.failures.values())
 
     def fail(self, kind: str, example: str) -> None:
-        """Count a failure; the first text of each kind is kept."""
+        """Count a failure; the first text of each kind is kept, as one line that can be printed."""
         self.failures[kind] += 1
-        self.failure_examples.setdefault(kind, example)
+        if kind not in self.failure_examples:
+            plain = "".join(char if char.isprintable() else " " for char in example)
+            self.failure_examples[kind] = " ".join(plain.split())
 
     def rates(self) -> dict[str, float]:
         """Successful requests, and their tokens and chunks, per second."""
@@ -88,6 +91,8 @@ class Result:
             "max_rss_bytes": self.max_rss_bytes,
             "delay_ms": self.delay.summary(),
             "reads": self.reads,
+            "coalesced_reads": self.coalesced_reads,
+            "reconnects": self.reconnects,
             "coalesced_share": round(self.coalesced_reads / self.reads, 6) if self.reads else 0.0,
             "timestamps": self.timestamps,
             "clock_steps": self.clock_steps,
@@ -129,7 +134,7 @@ class Result:
                 "unfinished": self.unfinished,
             },
             "failures": dict(self.failures),
-            "statuses": {str(status): count for status, count in self.statuses.items()},
+            "statuses": dict(self.statuses),
             "failure_examples": dict(self.failure_examples),
             "rates": self.rates(),
             "tokens": {"prompt": self.prompt_tokens, "generated": self.generated_tokens},
@@ -156,15 +161,19 @@ class Result:
             raw = json.loads(text) if isinstance(text, str) else text
             if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
                 raise ValueError(f"no {SCHEMA}")
-        except ValueError as error:
-            raise LoadError("this is no result of a load test", str(error), "-o json") from None
+            return cls._of(raw)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            saw = f"{type(error).__name__}: {error}"
+            raise LoadError("this is no result of a load test", saw, "-o json") from None
+
+    @classmethod
+    def _of(cls, raw: dict) -> Result:
         result = cls(Plan.from_json(raw["plan"]))
         for name in ("started_at", "duration_s", "interrupted", "workers"):
             setattr(result, name, raw[name])
         for name in ("started", "succeeded", "unfinished"):
             setattr(result, name, raw["requests"][name])
-        result.statuses = {int(status): count for status, count in raw["statuses"].items()}
-        for name in ("failures", "failure_examples"):
+        for name in ("failures", "statuses", "failure_examples"):
             getattr(result, name).update(raw[name])
         result.prompt_tokens, result.generated_tokens = raw["tokens"].values()
         result.chunks = raw["chunks"]
@@ -173,9 +182,8 @@ class Result:
             result.metrics[name] = Histogram.of(raw[name], UNIT.get(name, "ns"))
         client = raw["client"]
         result.delay = Histogram.of(client["delay_ms"])
-        for name in ("cpu_s", "max_rss_bytes", "reads", "timestamps", "clock_steps"):
+        for name in (*_CLIENT, "timestamps"):
             setattr(result, name, client[name])
-        result.coalesced_reads = round(client["coalesced_share"] * client["reads"])
         result.reasons = raw["trust"]["reasons"]
         return result
 
@@ -208,6 +216,7 @@ class Result:
         return whole
 
 
+_CLIENT = "cpu_s max_rss_bytes reads coalesced_reads clock_steps reconnects".split()
 _SUMS = (
     "started",
     "succeeded",
@@ -216,11 +225,7 @@ _SUMS = (
     "generated_tokens",
     "chunks",
     "good",
-    "cpu_s",
-    "max_rss_bytes",
-    "reads",
-    "coalesced_reads",
-    "clock_steps",
+    *_CLIENT,
 )
 
 

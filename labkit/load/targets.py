@@ -46,6 +46,7 @@ class Targets:
         self.fixed = bool(plan.addresses) or literal
         self.family = self.addresses[0][0]
         self.used = dict.fromkeys(self.addresses, 0)
+        self.turn = 0
         self.asked_at = time.monotonic()
         self.changed = False  # did the name's addresses change since the start?
 
@@ -60,8 +61,9 @@ class Targets:
             )
 
     def take(self) -> tuple:
-        """The least used address, for a new connection."""
-        address = min(self.addresses, key=lambda address: self.used.get(address, 0))
+        """The next address in turn, for a new connection: a dead one gets its share, no more."""
+        address = self.addresses[self.turn % len(self.addresses)]
+        self.turn += 1
         self.used[address] = self.used.get(address, 0) + 1
         return address
 
@@ -71,8 +73,6 @@ class Targets:
 
     def leave(self, address: tuple) -> bool:
         """Should a connection move: is its address gone, or has it more than its share?"""
-        if not self.changed:
-            return False
         if address not in self.addresses:
             return True
         share = ceil(sum(self.used.values()) / len(self.addresses))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from labkit.load.engine import Progress
+from labkit.load.engine import Progress, interrupts
 from labkit.load.errors import LoadError
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 
 START_S = 0.3  # until every process listens to its clock
+LOOK_MS = 100  # Ctrl-C is looked for so often
 ROOT = str(Path(__file__).resolve().parents[2])
 
 
@@ -34,20 +36,23 @@ def run(
     command = [sys.executable, "-m", "labkit.load", "--plan", "-", "--progress", "-o", "json"]
     command += ["--i-own-this-target", "--start-at", repr(start_at)]
     places = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
-    children = []
-    for index in range(processes):
-        child = subprocess.Popen(
-            [*command, "--worker", f"{index}/{processes}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": places},
-        )
-        child.stdin.write(plan.to_json().encode())
-        child.stdin.close()
-        children.append(child)
+    children: list[subprocess.Popen] = []
+    # A Ctrl-C that comes before a worker runs waits until it does: each gives its part.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return collect(children, on_progress)
+        for index in range(processes):
+            child = subprocess.Popen(
+                [*command, "--worker", f"{index}/{processes}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": places},
+            )
+            children.append(child)
+            child.stdin.write(plan.to_json().encode())
+            child.stdin.close()
+        return Collector(children, on_progress).run()
     finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for child in children:
             if child.poll() is None:
                 child.terminate()
@@ -55,38 +60,54 @@ def run(
             child.wait()
 
 
-def collect(children: list, on_progress: Callable[[Progress], None] | None) -> Result:
-    """Read what the workers print until each has printed its result; Ctrl-C reaches them too."""
-    poll = select.poll()
-    texts = {child.stdout.fileno(): b"" for child in children}
-    states: dict[int, Progress] = {}
-    results: dict[int, Result] = {}
-    for descriptor in texts:
-        poll.register(descriptor, select.POLLIN)
-    open_ones = set(texts)
-    while open_ones:
+class Collector:
+    """Reads what the workers print until each has printed its result."""
+
+    def __init__(self, children: list[subprocess.Popen], on_progress) -> None:
+        self.children, self.on_progress = children, on_progress
+        self.interrupted = False
+        self.states: dict[int, Progress] = {}
+        self.results: dict[int, Result] = {}
+
+    def run(self) -> Result:
+        """The merged result; Ctrl-C is passed on, and the parts merged; raises LoadError."""
+        poll = select.poll()
+        texts = {child.stdout.fileno(): b"" for child in self.children}
+        left = set(texts)
+        for descriptor in texts:
+            poll.register(descriptor, select.POLLIN)
+        with interrupts(self):
+            told = False
+            while left:
+                for descriptor, _ in poll.poll(LOOK_MS):
+                    piece = os.read(descriptor, 65536)
+                    *lines, texts[descriptor] = (texts[descriptor] + piece).split(b"\n")
+                    for line in lines:
+                        self._take(descriptor, line)
+                    if not piece:
+                        poll.unregister(descriptor)
+                        left.discard(descriptor)
+                if self.interrupted and not told:  # a terminal told them already, `kill` did not
+                    told = True
+                    for child in self.children:
+                        child.terminate()
+        if len(self.results) < len(self.children):
+            saw = f"{len(self.results)} of {len(self.children)} results"
+            raise LoadError("a worker ended without a result", saw, "the lines above say why")
+        return Result.merge([self.results[descriptor] for descriptor in texts])
+
+    def _take(self, descriptor: int, line: bytes) -> None:
         try:
-            for descriptor, _ in poll.poll():
-                piece = os.read(descriptor, 65536)
-                if not piece:
-                    poll.unregister(descriptor)
-                    open_ones.discard(descriptor)
-                *lines, texts[descriptor] = (texts[descriptor] + piece).split(b"\n")
-                for line in lines:
-                    told = json.loads(line)
-                    if "progress" in told:
-                        states[descriptor] = Progress(**told["progress"])
-                        if on_progress:
-                            on_progress(together(list(states.values())))
-                    else:
-                        results[descriptor] = Result.from_json(told)
-        except KeyboardInterrupt:
-            for child in children:  # a terminal told them already, `kill` did not
-                child.terminate()
-    if len(results) < len(children):
-        saw = f"{len(results)} of {len(children)} results"
-        raise LoadError("a worker ended without a result", saw, "the lines above say why")
-    return Result.merge([results[child] for child in texts])
+            told = json.loads(line)
+            if "schema" in told:
+                self.results[descriptor] = Result.from_json(told)
+                return
+            self.states[descriptor] = Progress(**told["progress"])
+        except (ValueError, TypeError, KeyError):
+            saw = line[:100].decode(errors="replace")
+            raise LoadError("a worker printed what is no result", saw, "look there") from None
+        if self.on_progress:
+            self.on_progress(together(list(self.states.values())))
 
 
 def together(states: list[Progress]) -> Progress:
