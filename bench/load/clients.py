@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import heavy
 import measuring
 import peers
+
+from labkit.bringup import paths
 
 PROMPT = "Why is the sky blue?"
 NOT_EXACT = 0.9  # hey rounds down to a multiple of its workers
@@ -193,9 +196,44 @@ def locust_seen(output: str) -> Seen:
     return object_seen(next(line for line in output.splitlines() if line.startswith("{")))
 
 
+def _inference_perf(program: str) -> Client:
+    def seen(_: str) -> Seen:
+        file = paths.cache("bench", "run-inference-perf", "out", "summary_lifecycle_metrics.json")
+        return Seen(*heavy.inference_perf_seen(json.loads(file.read_text())))
+
+    return _suite("inference-perf", program, heavy.inference_perf_words, seen)
+
+
+def _aiperf(program: str) -> Client:
+    def seen(_: str) -> Seen:
+        file = paths.cache("bench", "run-aiperf", "out", "profile_export.jsonl")
+        count, firsts_ms = heavy.aiperf_seen(file.read_text().splitlines())
+        return Seen(count, quantile(firsts_ms, 0.99))
+
+    return _suite("aiperf", program, heavy.aiperf_words, seen)
+
+
+def _guidellm(program: str) -> Client:
+    def seen(_: str) -> Seen:
+        file = paths.cache("bench", "run-guidellm", "report.json")
+        return Seen(*heavy.guidellm_seen(json.loads(file.read_text())))
+
+    return _suite("guidellm", program, heavy.guidellm_words, seen)
+
+
+def _suite(name: str, program: str, words: Callable, seen: Callable[[str], Seen]) -> Client:
+    def with_load(load: Load) -> list[str]:
+        return words(program, load.url, load.streams, load.requests)
+
+    return Client(name, with_load, seen, lambda load: {"HF_HUB_DISABLE_TELEMETRY": "1"})
+
+
 PEERS = {
     "hey": _hey,
     "wrk": _wrk,
     "vllm-style": _vllm_style,
     "locust": _locust,
+    "inference-perf": _inference_perf,
+    "aiperf": _aiperf,
+    "guidellm": _guidellm,
 }

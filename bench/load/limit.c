@@ -9,15 +9,13 @@
 #include <getopt.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 
-typedef unsigned long long nanoseconds;
+#include "samples.h"
 
-enum { MOST = 16000000, EVENTS = 512, SILENT_MS = 60000 };
+enum { EVENTS = 512, SILENT_MS = 60000 };
 
 struct stream {
     int fd, lines;
@@ -26,34 +24,11 @@ struct stream {
     char tail[5];
 };
 
-static struct samples {
-    nanoseconds *values;
-    size_t count;
-} ttft, gaps;
-
-static nanoseconds now(void) {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return at.tv_sec * 1000000000ull + at.tv_nsec;
-}
-
-static void record(struct samples *to, nanoseconds value) {
-    if (to->count < MOST) to->values[to->count++] = value;
-}
+static struct samples ttft, gaps;
 
 static void fail(const char *what) {
     perror(what);
     exit(1);
-}
-
-static int ascending(const void *left, const void *right) {
-    nanoseconds a = *(const nanoseconds *)left, b = *(const nanoseconds *)right;
-    return (a > b) - (a < b);
-}
-
-static double quantile_ms(struct samples *of, double share) {
-    qsort(of->values, of->count, sizeof *of->values, ascending);
-    return of->count ? of->values[(size_t)((of->count - 1) * share)] / 1e6 : 0;
 }
 
 static void ask(struct stream *stream, const char *request) {
@@ -102,8 +77,6 @@ int main(int count, char **words) {
              "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(words[optind]))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ttft.values = malloc(MOST * sizeof(nanoseconds));
-    gaps.values = malloc(MOST * sizeof(nanoseconds));
     int poller = epoll_create1(0), yes = 1;
     for (; asked < streams && asked < requests; asked++) {
         struct stream *stream = calloc(1, sizeof *stream);

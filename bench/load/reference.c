@@ -1,7 +1,7 @@
-// The load engine's reference: a server that streams like Ollama, and like OpenAI for the peers that
-// speak only that, at a set pace, and knows when it truly wrote each line.
+// The load engine's reference: a server that streams like Ollama, and like OpenAI for the peers
+// that speak only that, at a set pace, and knows when it truly wrote each line.
 //
-//   gcc -O2 -o reference reference.c && ./reference 8080 --tokens 64 --first-us 50000 --gap-us 20000
+//   gcc -O2 -o reference reference.c && ./reference --first-us 50000 --gap-us 20000 8080
 //
 // POST /api/generate, /api/chat, /v1/chat/completions   as those servers answer
 // GET  /reference/stats      how many, and the true times since the last reset, in milliseconds
@@ -16,46 +16,17 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "answers.h"
+#include "samples.h"
+
 enum { BUFFER = 16384, MOST_LINES = 64, EVENTS = 512 };
-
-typedef unsigned long long nanoseconds;
-
-#define OLLAMA "{\"model\":\"reference\",\"created_at\":\"2026-01-01T00:00:00.000000000Z\","
-#define MESSAGE(content) "\"message\":{\"role\":\"assistant\",\"content\":\"" content "\"},"
-#define DURATIONS                                                                                  \
-    "\"done\":true,\"done_reason\":\"stop\",\"total_duration\":%llu,\"load_duration\":1000000,"      \
-    "\"prompt_eval_count\":26,\"prompt_eval_duration\":%llu,"                                      \
-    "\"eval_count\":%d,\"eval_duration\":%llu}"
-#define OPENAI(content, finish)                                                                    \
-    "{\"id\":\"1\",\"object\":\"chunk\",\"created\":1,\"model\":\"reference\",\"choices\":[{"          \
-    "\"index\":0," content ",\"finish_reason\":" finish "}]"
-#define USAGE ",\"usage\":{\"prompt_tokens\":26,\"completion_tokens\":%d,\"total_tokens\":%d}}"
-
-// What an answer is made of: its lines, the last of them, or all of it where no stream is wanted.
-static const struct dialect {
-    const char *path, *kind, *token, *last, *whole;
-    bool ollama;  // streams unless told not to; OpenAI's only when asked
-} dialects[] = {
-    {"/api/generate", "application/x-ndjson", OLLAMA "\"response\":\" token\",\"done\":false}\n",
-     OLLAMA "\"response\":\"\"," DURATIONS "\n", OLLAMA "\"response\":\" token\"," DURATIONS, true},
-    {"/api/chat", "application/x-ndjson", OLLAMA MESSAGE(" token") "\"done\":false}\n",
-     OLLAMA MESSAGE("") DURATIONS "\n", OLLAMA MESSAGE(" token") DURATIONS, true},
-    {"/v1/chat/completions", "text/event-stream",
-     "data: " OPENAI("\"delta\":{\"content\":\" token\"}", "null") "}\n\n",
-     "data: " OPENAI("\"delta\":{}", "\"stop\"") USAGE "\n\ndata: [DONE]\n\n",
-     OPENAI("\"message\":{\"content\":\" token\"}", "\"stop\"") USAGE, false},
-};
 
 struct connection {
     int fd;                         // -1: closed, freed by whoever takes it from its queue
@@ -73,27 +44,9 @@ static struct queue {
     size_t length;
 } waiting_first, waiting_gap, ready;
 
-static struct samples {
-    nanoseconds *values;
-    size_t count, room;
-} ttft, gaps, arrivals;
-
+static struct samples ttft, gaps, arrivals;
 static int tokens = 64, lines_per_write = 1, poller;
 static nanoseconds first_delay, gap_delay, lines_written;
-
-static nanoseconds now(void) {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return at.tv_sec * 1000000000ull + at.tv_nsec;
-}
-
-static void record(struct samples *samples, nanoseconds value) {
-    if (samples->count == samples->room) {
-        samples->room = samples->room ? 2 * samples->room : 1 << 20;
-        samples->values = realloc(samples->values, samples->room * sizeof value);
-    }
-    samples->values[samples->count++] = value;
-}
 
 static void enqueue(struct queue *queue, struct connection *connection) {
     connection->next = NULL;
@@ -119,15 +72,20 @@ static void hang_up(struct connection *connection) {
     if (!connection->queued) free(connection);
 }
 
+static void add(struct connection *to, const char *text) {
+    to->out_length += sprintf(to->out + to->out_length, "%s", text);
+}
+
 // One line of the answer as an HTTP chunk of its own, as Ollama's server flushes them.
 static void add_chunk(struct connection *to, const char *line) {
     to->out_length += sprintf(to->out + to->out_length, "%zx\r\n%s\r\n", strlen(line), line);
 }
 
 static void fill_in(const struct connection *of, const char *format, char *line) {
-    nanoseconds total = now() - of->read_at + 1;
+    nanoseconds total = now() - of->read_at;
+    nanoseconds evaluated = total > first_delay ? total - first_delay : 1;
     if (of->dialect->ollama)
-        sprintf(line, format, total, first_delay, tokens, total - (total > first_delay) * first_delay);
+        sprintf(line, format, total, first_delay, tokens, evaluated);
     else
         sprintf(line, format, tokens, tokens + 26);
 }
@@ -168,7 +126,7 @@ static bool write_lines(struct connection *connection) {
         add_chunk(connection, done ? last : connection->dialect->token);
         lines_written++;
     }
-    if (done) connection->out_length += sprintf(connection->out + connection->out_length, "0\r\n\r\n");
+    if (done) add(connection, "0\r\n\r\n");
     nanoseconds at = now();
     record(first ? &ttft : &gaps, at - (first ? connection->read_at : connection->wrote_at));
     connection->wrote_at = at;
@@ -182,17 +140,10 @@ static bool write_lines(struct connection *connection) {
     return true;
 }
 
-static int ascending(const void *left, const void *right) {
-    nanoseconds a = *(const nanoseconds *)left, b = *(const nanoseconds *)right;
-    return (a > b) - (a < b);
-}
-
 static int quantiles(char *to, const char *name, struct samples *of) {
-    qsort(of->values, of->count, sizeof *of->values, ascending);
-    size_t last = of->count ? of->count - 1 : 0;
-#define AT(share) (of->count ? of->values[(size_t)(last * share)] / 1e6 : 0)
+    double p50 = quantile_ms(of, 0.5), p99 = quantile_ms(of, 0.99), max = quantile_ms(of, 1);
     return sprintf(to, ",\"%s\":{\"count\":%zu,\"p50\":%.6f,\"p99\":%.6f,\"max\":%.6f}", name,
-                   of->count, AT(0.5), AT(0.99), AT(1));
+                   of->count, p50, p99, max);
 }
 
 // The times of all arrivals: can be large, so it is written in one go, on a socket that blocks.
