@@ -99,6 +99,7 @@ def columns(rows: list[tuple]) -> list[str]:
 
 def bars(histogram: Histogram) -> list[str]:
     """hey's histogram: ten equal steps from the fastest to the slowest."""
+    histogram.fold()
     least, most = (v / UNITS[histogram.unit] for v in (histogram.minimum, histogram.maximum))
     edges = [least + (most - least) * step / ROWS for step in range(ROWS + 1)]
     counts = histogram.counts(edges)

@@ -1,0 +1,117 @@
+"""Results: the schema, exact merging, and what is no result."""
+
+import json
+
+import pytest
+
+from labkit.load.errors import LoadError
+from labkit.load.plan import Plan
+from labkit.load.result import FAILURES, METRICS, Result
+
+URL = "http://127.0.0.1:11434"
+PLAN = Plan(url=URL, requests=10, clients=4, goodput=(("ttft", 500.0),))
+
+
+def filled(
+    plan: Plan = PLAN, *, at: float = 100.0, seconds: float = 2.0, factor: int = 1
+) -> Result:
+    """A result with something everywhere."""
+    result = Result(plan)
+    result.started_at, result.duration_s = at, seconds
+    result.started, result.succeeded, result.unfinished = 6 * factor, 4 * factor, factor
+    result.fail("timeout", f"example {factor}")
+    result.statuses = {"200": 4 * factor}
+    result.prompt_tokens, result.generated_tokens, result.chunks = 8, 40 * factor, 44
+    result.good, result.reads, result.coalesced_reads, result.clock_steps = 3, 50, 1, factor
+    result.cpu_s, result.max_rss_bytes = 0.5, 1000
+    for index, histogram in enumerate(result.metrics.values()):
+        for value in (1, 2, 3):
+            histogram.record(value * 1_000_000 * factor + index)
+    result.delay.record(5_000)
+    result.reasons = ["a reason"]
+    return result
+
+
+def test_the_schema_has_these_fields_and_no_other():
+    plain = Result(PLAN).plain()
+    assert list(plain) == [
+        *"schema tool plan started_at duration_s interrupted requests failures statuses".split(),
+        *"failure_examples rates tokens chunks".split(),
+        *METRICS,
+        *"goodput client trust workers".split(),
+    ]
+    assert plain["schema"] == "labkit.load/1"
+    assert tuple(plain["failures"]) == FAILURES
+    assert all(plain[name] is None for name in METRICS)
+    assert list(filled().plain()["ttft_ms"]) == [
+        *"count mean min p50 p90 p95 p99 p99_9 max histogram".split()
+    ]
+
+
+def test_a_result_comes_back_from_its_one_line_as_it_was():
+    text = filled().to_json()
+    assert "\n" not in text
+    assert Result.from_json(text).to_json() == text
+    assert Result.from_json(json.loads(text)).to_json() == text
+    merged = Result.merge([filled(PLAN.share(0, 2)), filled(PLAN.share(1, 2))])
+    assert Result.from_json(merged.to_json()).plain() == merged.plain()
+
+
+def test_rates_count_successful_requests_over_the_whole_time():
+    assert filled().rates() == {"requests_per_s": 2.0, "tokens_per_s": 20.0, "chunks_per_s": 22.0}
+    assert Result(PLAN).rates()["requests_per_s"] == 0.0
+
+
+def test_goodput_is_a_share_of_all_requests_that_ended():
+    assert filled().goodput() == {
+        "limits": {"ttft_ms": 500.0},
+        "requests": 3,
+        "requests_per_s": 1.5,
+        "share": 0.6,
+    }
+    assert filled(PLAN.replace(goodput=())).goodput() is None
+
+
+def test_merging_adds_up_and_keeps_each_workers_own_part():
+    parts = [filled(PLAN.share(0, 2)), filled(PLAN.share(1, 2), at=100.5, seconds=3.0, factor=2)]
+    merged = Result.merge([Result.from_json(part.to_json()) for part in parts])
+    assert merged.plan == PLAN.replace(seed=0)
+    assert (merged.started_at, merged.duration_s) == (100.0, 3.5)
+    assert (merged.started, merged.succeeded, merged.failed, merged.unfinished) == (18, 12, 2, 3)
+    assert (merged.statuses, merged.clock_steps, merged.cpu_s) == ({"200": 12}, 3, 1.0)
+    assert merged.failure_examples == {"timeout": "example 1"}
+    ttft = merged.metrics["ttft_ms"].summary()
+    assert (ttft["count"], ttft["min"], ttft["max"], ttft["mean"]) == (6, 1.0, 6.0, 3.0)
+    assert merged.delay.count == 2
+    assert merged.reasons == ["worker 0: a reason", "worker 1: a reason"]
+    assert [worker["worker"] for worker in merged.workers] == [0, 1]
+    assert merged.workers[0]["trust"] == {"verdict": "doubtful", "reasons": ["a reason"]}
+    assert merged.plain()["trust"]["verdict"] == "doubtful"
+
+
+def test_an_interrupted_or_unstamped_part_marks_the_whole():
+    parts = [filled(PLAN.share(0, 2)), filled(PLAN.share(1, 2))]
+    parts[1].interrupted, parts[1].timestamps = True, "user"
+    merged = Result.merge(parts)
+    assert (merged.interrupted, merged.timestamps) == (True, "user")
+
+
+def test_an_example_of_a_failure_is_one_line_without_control_characters():
+    result = Result(PLAN)
+    result.fail("http_status", "502 <html>\n<b>\x1b[2Jgone</b>")
+    assert result.failure_examples == {"http_status": "502 <html> <b> [2Jgone</b>"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": "labkit.load/2"}', '{"schema": "labkit.load/1"}']
+)
+def test_what_is_no_result_is_refused(text):
+    with pytest.raises(LoadError, match="this is no result of a load test"):
+        Result.from_json(text)
+
+
+def test_a_result_of_a_later_schema_is_told_from_one_that_is_broken():
+    later = filled().to_json().replace("labkit.load/1", "labkit.load/2")
+    with pytest.raises(LoadError) as error:
+        Result.from_json(later)
+    assert error.value.saw == "ValueError: no labkit.load/1"
