@@ -49,26 +49,9 @@ class Reader:
     """
 
     __slots__ = (
-        "bodyless",
-        "complete",
-        "content",
-        "error_line",
-        "excerpt",
-        "head",
-        "heads",
-        "keep_lines",
-        "last_line",
-        "line_bytes",
-        "lines",
-        "missing",
-        "pending",
-        "regular",
-        "rest",
-        "started",
-        "state",
-        "surplus",
-        "wants_lines",
-    )
+        "bodyless complete content error_line excerpt head heads keep_lines last_line "
+        "line_bytes lines missing pending regular rest started state surplus wants_lines"
+    ).split()
 
     def __init__(
         self,

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from labkit.load.engine import Progress, interrupts
+from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
+from labkit.load.interrupts import interrupts
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 
