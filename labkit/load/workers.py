@@ -91,7 +91,7 @@ class Collector:
                 if self.interrupted and not told:  # a terminal told them already, `kill` did not
                     told = True
                     for child in self.children:
-                        child.terminate()
+                        child.send_signal(signal.SIGINT)  # held back until it is ready, unlike TERM
         if len(self.results) < len(self.children):
             saw = f"{len(self.results)} of {len(self.children)} results"
             raise LoadError("a worker ended without a result", saw, "the lines above say why")
