@@ -11,6 +11,7 @@ Peers are installed first (peers.py); what cannot be had is said below the table
 """
 
 import argparse
+import signal
 import sys
 
 import accuracy
@@ -52,6 +53,7 @@ def main() -> int:
     streams = tuple(asked.streams)
     options = Options(asked.repetitions, asked.quick, names, streams, asked.minutes)
     missed = 0
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends the client too
     try:
         measuring.require_cores()
         for name in asked.figures or FIGURES:
