@@ -110,6 +110,10 @@ def _limit_words(load: Load) -> list[str]:
     return [*words, "--requests", str(load.requests), "--body", load.body, str(load.port)]
 
 
+def _stamped_words(load: Load) -> list[str]:
+    return [*_limit_words(load), "--kernel-stamps"]
+
+
 def object_seen(output: str) -> Seen:
     """What the C client, the vLLM-style loop and locustfile.py print: one JSON object."""
     last = json.loads(output.strip().splitlines()[-1])
@@ -119,6 +123,7 @@ def object_seen(output: str) -> Seen:
 OWN = {
     "labkit": lambda: Client("labkit", _labkit_words, labkit_seen),
     "C": lambda: Client("C", _limit_words, object_seen),
+    "C, kernel stamps": lambda: Client("C, kernel stamps", _stamped_words, object_seen),
 }
 
 # -- the peers -------------------------------------------------------------------------------
