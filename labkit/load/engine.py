@@ -159,8 +159,9 @@ class Engine:
         for _ in range(min(START_AT_ONCE, len(self.backlog))):
             if now >= self.ends:
                 return
-            # each address gets a connection, and they take turns
-            if self.free and self.made >= len(self.targets.addresses):
+            # each address gets a connection, as far as there are clients, and they take turns
+            wanted = min(len(self.targets.addresses), self.plan.clients)
+            if self.free and self.made >= wanted:
                 connection = self.free.popleft()
             elif len(self.connections) < self.plan.clients:
                 connection = self._connection()
