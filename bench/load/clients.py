@@ -120,8 +120,14 @@ def object_seen(output: str) -> Seen:
     return Seen(last["requests"], last["ttft_p99_ms"] or None, last["gap_p99_ms"] or None)
 
 
+def _realtime_words(load: Load) -> list[str]:
+    words = _labkit_words(load)
+    return [*words[:-1], "--realtime", words[-1]]
+
+
 OWN = {
     "labkit": lambda: Client("labkit", _labkit_words, labkit_seen),
+    "labkit --realtime": lambda: Client("labkit --realtime", _realtime_words, labkit_seen),
     "C": lambda: Client("C", _limit_words, object_seen),
     "C, kernel stamps": lambda: Client("C, kernel stamps", _stamped_words, object_seen),
 }
