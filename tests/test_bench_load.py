@@ -54,14 +54,16 @@ def test_the_examples_in_its_docstrings_are_true(name):
     assert found.attempted and not found.failed
 
 
-def test_the_reference_and_the_limit_compile_without_a_warning_and_count_the_same():
+@pytest.mark.parametrize("clock", [[], ["--kernel-stamps"]])
+def test_the_reference_and_the_limit_compile_without_a_warning_and_count_the_same(clock):
     import measuring
 
     with measuring.reference(tokens=4, first_us=3000, gap_us=1000) as port:
-        seen = limit(port, "--streams", "3", "--requests", "7")
+        seen = limit(port, "--streams", "3", "--requests", "7", *clock)
         truth = measuring.stats(port)
     assert (seen["requests"], seen["lines"]) == (truth["requests"], truth["lines"]) == (7, 35)
     assert truth["ttft_ms"]["count"] == 7 and truth["gap_ms"]["count"] == 28
+    assert 3 <= seen["ttft_p99_ms"] < 1000 and 0.5 <= seen["gap_p99_ms"] < 1000
     assert truth["ttft_ms"]["p50"] >= 3 and truth["gap_ms"]["p50"] <= truth["gap_ms"]["p99"]
 
 

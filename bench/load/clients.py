@@ -110,15 +110,26 @@ def _limit_words(load: Load) -> list[str]:
     return [*words, "--requests", str(load.requests), "--body", load.body, str(load.port)]
 
 
+def _stamped_words(load: Load) -> list[str]:
+    return [*_limit_words(load), "--kernel-stamps"]
+
+
 def object_seen(output: str) -> Seen:
     """What the C client, the vLLM-style loop and locustfile.py print: one JSON object."""
     last = json.loads(output.strip().splitlines()[-1])
     return Seen(last["requests"], last["ttft_p99_ms"] or None, last["gap_p99_ms"] or None)
 
 
+def _realtime_words(load: Load) -> list[str]:
+    words = _labkit_words(load)
+    return [*words[:-1], "--realtime", words[-1]]
+
+
 OWN = {
     "labkit": lambda: Client("labkit", _labkit_words, labkit_seen),
+    "labkit --realtime": lambda: Client("labkit --realtime", _realtime_words, labkit_seen),
     "C": lambda: Client("C", _limit_words, object_seen),
+    "C, kernel stamps": lambda: Client("C, kernel stamps", _stamped_words, object_seen),
 }
 
 # -- the peers -------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ RATES = (100, 2000)
 SECONDS = 5
 STREAMS = 64
 LONGEST_MS = 0.5
-NAMES = (OURS, "hey", "k6")
+REALTIME = f"{OURS} --realtime"  # needs root
+NAMES = (OURS, REALTIME, "hey", "k6")
 
 
 def deviations_ms(arrivals_ns: list[int], rate: float) -> list[float]:
@@ -41,7 +42,8 @@ def measure(options: Options) -> Figure:
         values, more = interleaved(NAMES, options, once)
         notes += more
         rows += [(rate, name, *found.values()) for name, found in values.items()]
-        true_ms = values.get(OURS, {}).get("true")
-        goals.append(Goal(f"deviation p99 at {rate}/s, ms", true_ms, LONGEST_MS))
+        for name in (OURS, REALTIME):
+            true_ms = values.get(name, {}).get("true")
+            goals.append(Goal(f"{name}'s deviation p99 at {rate}/s, ms", true_ms, LONGEST_MS))
     head = ("requests/s", "client", "p99 at the server, ms", "p99 it reports, ms")
     return Figure("7. Open loop", head, rows, goals, sorted(set(notes)))

@@ -2,7 +2,7 @@
 
     python bench/load/run.py                       all of them, about an hour
     python bench/load/run.py accuracy cpu          some of them
-    python bench/load/run.py accuracy --streams 64 --clients labkit,C,hey
+    python bench/load/run.py accuracy --streams 64 --client labkit --client hey
     python bench/load/run.py memory --minutes 10   the long run as well
     python bench/load/run.py --quick               does everything run? Its figures mean nothing
 
@@ -11,6 +11,7 @@ Peers are installed first (peers.py); what cannot be had is said below the table
 """
 
 import argparse
+import signal
 import sys
 
 import accuracy
@@ -41,17 +42,17 @@ def main() -> int:
     parser.add_argument("figures", nargs="*", metavar="figure", help=", ".join(FIGURES))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--clients", default="", metavar="NAME,NAME")
+    parser.add_argument("--client", action="append", default=[], metavar="NAME")
     parser.add_argument("--streams", type=int, action="append", default=[])
     parser.add_argument("--minutes", type=float, default=0)
     asked = parser.parse_args()
     unknown = set(asked.figures) - set(FIGURES)
     if unknown:
         parser.error(f"no figure {', '.join(sorted(unknown))}; there are {', '.join(FIGURES)}")
-    names = tuple(name for name in asked.clients.split(",") if name)
-    streams = tuple(asked.streams)
+    names, streams = tuple(asked.client), tuple(asked.streams)
     options = Options(asked.repetitions, asked.quick, names, streams, asked.minutes)
     missed = 0
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends the client too
     try:
         measuring.require_cores()
         for name in asked.figures or FIGURES:
