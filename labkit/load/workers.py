@@ -12,13 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from labkit.load.engine import Progress, interrupts
+from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
+from labkit.load.interrupts import interrupts
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 
 START_S = 0.3  # until every process listens to its clock
 LOOK_MS = 100  # Ctrl-C is looked for so often
+GRACE_S = 0.5
 ROOT = str(Path(__file__).resolve().parents[2])
 
 
@@ -77,7 +79,7 @@ class Collector:
         for descriptor in texts:
             poll.register(descriptor, select.POLLIN)
         with interrupts(self):
-            told = False
+            grace_ends, told = None, False
             while left:
                 for descriptor, _ in poll.poll(LOOK_MS):
                     piece = os.read(descriptor, 65536)
@@ -87,7 +89,11 @@ class Collector:
                     if not piece:
                         poll.unregister(descriptor)
                         left.discard(descriptor)
-                if self.interrupted and not told:  # a terminal told them already, `kill` did not
+                # A terminal told the workers of Ctrl-C already, `kill` did not: those that go on
+                # are told. A second signal could come between one's run and its result.
+                if self.interrupted and grace_ends is None:
+                    grace_ends = time.monotonic() + GRACE_S
+                if grace_ends is not None and not told and time.monotonic() > grace_ends:
                     told = True
                     for child in self.children:
                         child.terminate()
