@@ -153,7 +153,7 @@ def run(
     words: list[str],
     *,
     cores: tuple[int, ...] = (CLIENT_CORE,),
-    timeout_s: float = 120,
+    timeout_s: float = 240,  # GuideLLM needs two minutes for 3,000 answers
     env: dict[str, str] | None = None,
     memory: bool = False,
 ) -> Run:
