@@ -2,8 +2,9 @@
 
 The load engine asks the reference server: directly; through HAProxy as the manifest has it, but
 without the filter and the log that feed the exporter; and with both. In turn, so that what else
-the machine does meets all three. Server and engine have a core each; the two parts of the Pod have
-the CPU shares that they have there. Needs the lab's image of HAProxy, Docker, cc and two cores.
+the machine does meets all three. Server and engine have a core each; the parts of the Pod have
+CPU shares in the proportion that they have there. Needs Docker with the lab's images, cc, and
+two cores.
 
     python bench/proxy.py             milliseconds to the first token at about 64 streams, medians
     python bench/proxy.py --waves     all 64 ask again at one moment: the worst case
@@ -44,11 +45,13 @@ def free_port() -> int:
 
 
 def shares(name: str) -> str:
-    """The CPU shares that a container of the Pod has by its request."""
+    """The CPU shares of a container of the Pod, the proxy's being the engine's usual 1024."""
     pod = ITEMS["Deployment", "ollama"]["spec"]["template"]["spec"]
-    (one,) = [each for each in pod["initContainers"] if each["name"] == name]
-    milli = int(one["resources"]["requests"]["cpu"].removesuffix("m"))
-    return str(max(2, milli * 1024 // 1000))
+    milli = {
+        one["name"]: int(one["resources"]["requests"]["cpu"].removesuffix("m"))
+        for one in pod["initContainers"]
+    }
+    return str(1024 * milli[name] // milli["haproxy"])
 
 
 @contextmanager

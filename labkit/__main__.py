@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     down.add_argument("--yes", action="store_true", help="do not ask before purging")
     _add_load(command("load", "measure an Ollama under load, or any URL", context=False))
     test = command("test", "prove the lab: all tiers, or the named one", context=False)
-    text = "quick, cluster, notebooks, steps, browser; or long, which is run by hand"
+    text = "quick, cluster, metrics, notebooks, steps, browser; or long, which is run by hand"
     test.add_argument("words", nargs="*", metavar="TIER", help=text)
     return top
 

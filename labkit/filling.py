@@ -38,7 +38,7 @@ def left(session: Session, state: State) -> list[Change]:
     """What is left to do inside the ready Pods: pull a model, ask; or to begin one anew."""
     found = [pod for pod in _pods(session) if targets.ready(pod)]
     full = {labkit.model.removesuffix(":latest"), *([slow.NAME] if state.slow else [])}
-    refused = gathered.refused(session, found)
+    refused = gathered.refused(session, found) if found else {}
     changes, asked = [], 0
     lacking, having = [], []
     for pod in found:

@@ -5,12 +5,13 @@
 | `quick` | 4 min | lint, unit tests, documents, the wheel; needs no cluster |
 | `build` | 42 min | `./lab up`, from empty caches; before the first tier that needs the lab |
 | `cluster` | 8 min | the deck's commands, and labkit's verbs, on the running lab |
+| `metrics` | 5 min | load from Pods, Prometheus and its alerts, the proxy before Ollama |
 | `notebooks` | 20 min | every notebook in a namespace of its own, by nbval |
 | `steps` | 8 min | a tour through all steps; goto and reset from anything; the classic mistakes |
 | `browser` | 3 min | JupyterLab in a real browser |
 
-`long` is run by hand and is no part of all tiers: goto from any step to any other, and random walks
-with faults between (`python tests/long.py --help`).
+`long` is run by hand and is no part of all tiers: two labs reset at once, goto from any step to any
+other, and random walks with faults between (`python tests/long.py --help`).
 
 The budgets of all tiers fit into CI's 90 minutes. A tier over its budget is warned of and never
 fails for it: machines are noisy.
@@ -28,12 +29,13 @@ from labkit.errors import Unsupported
 
 ROOT = Path(__file__).resolve().parents[1]
 
-WORDS = ("quick", "cluster", "notebooks", "steps", "browser")
+WORDS = ("quick", "cluster", "metrics", "notebooks", "steps", "browser")
 BY_HAND = ("long",)
 BUDGETS_S = {
     "quick": 4 * 60,
     "build": 42 * 60,
     "cluster": 8 * 60,
+    "metrics": 5 * 60,
     "notebooks": 20 * 60,
     "steps": 8 * 60,
     "browser": 3 * 60,
@@ -57,17 +59,21 @@ _LIFE = [f"tests/cluster/test_{name}.py" for name in ("faults", "life")]
 _STEPS = [f"tests/cluster/test_{name}.py" for name in ("steps", "states")]
 # each with nothing beside it: six mistakes at a time, and those that stop a part of the lab
 _MISTAKES = [f"tests/cluster/test_{name}.py" for name in ("mistakes", "outages", "restart")]
+# they count what one server was asked, and measure: each with nothing beside it
+_METRICS = [f"tests/cluster/test_{name}.py" for name in ("alerts", "load", "prometheus", "proxy")]
+_TWO_LABS = ["tests/cluster/test_two_labs.py"]
 _SLOWEST = "--durations=8"
 _ON_LAB = {
     "cluster": [
         # two files at a time: most of a test is waiting for the cluster
         [
             *[*_PYTHON, "pytest", _SLOWEST, "--numprocesses=2", "--dist=loadfile"],
-            *[f"--ignore={file}" for file in (*_LIFE, *_STEPS, *_MISTAKES)],
+            *[f"--ignore={file}" for file in (*_LIFE, *_METRICS, *_STEPS, *_MISTAKES, *_TWO_LABS)],
             "tests/cluster",
         ],
         [*_PYTHON, "pytest", _SLOWEST, *_LIFE],
     ],
+    "metrics": [[*_PYTHON, "pytest", _SLOWEST, *_METRICS]],
     "notebooks": [[*_PYTHON, "labkit.proving.run", "notebooks"]],
     # their tests do not need each other, and each worker has a namespace of its own
     "steps": [
@@ -78,7 +84,7 @@ _ON_LAB = {
         [*_PYTHON, "pytest", _SLOWEST, *_MISTAKES],
     ],
     "browser": [[*_PYTHON, "pytest", "tests/browser"]],
-    "long": [[sys.executable, "-u", "-P", "tests/long.py"]],
+    "long": [[*_PYTHON, "pytest", "-s", *_TWO_LABS], [sys.executable, "-u", "-P", "tests/long.py"]],
 }
 
 

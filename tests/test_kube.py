@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from labkit.bringup import kube
-from labkit.errors import NamespaceNotOurs
+from labkit import several
+from labkit.bringup import kube, paths, shell
+from labkit.errors import CommandFailed, ContextSilent, NamespaceNotOurs
 
 OURS = {"app.kubernetes.io/managed-by": "labkit"}
 
@@ -49,3 +50,20 @@ def test_down_removes_our_two_by_name_even_if_others_carry_the_label(cluster_wit
 def test_contexts_with_similar_names_have_kubeconfigs_of_their_own():
     names = ["a/b", "a-b", "a:b", "arn:aws:eks/x"]
     assert len({kube.Lab(name).kubeconfig for name in names}) == len(names)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_context_that_never_answered_is_no_lab_and_a_silent_one_stays_one(monkeypatch, known):
+    lab = kube.Lab("elsewhere")
+    if known:
+        paths.write_text(lab.kubeconfig, "of an earlier up")
+
+    def kubectl(self, *words, **_):
+        if words[0] == "version":
+            raise CommandFailed("kubectl ended with exit code 1", "refused", "")
+
+    monkeypatch.setattr(shell, "output", lambda *_, **__: "apiVersion: v1")
+    monkeypatch.setattr(kube.Lab, "kubectl", kubectl)
+    with pytest.raises(ContextSilent, match="refused"):
+        kube.take_over("elsewhere")
+    assert several.labs() == (["elsewhere"] if known else [])

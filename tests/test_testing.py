@@ -31,6 +31,7 @@ def files(*names: str) -> str:
 
 
 LIFE = files("faults", "life")
+METRICS = files("alerts", "load", "prometheus", "proxy")
 STEPS = [files("steps", "states"), files("mistakes", "outages", "restart")]
 NOTEBOOKS, BROWSER = "labkit.proving.run notebooks", "pytest tests/browser"
 
@@ -38,13 +39,14 @@ NOTEBOOKS, BROWSER = "labkit.proving.run notebooks", "pytest tests/browser"
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], [*QUICK, UP, CLUSTER, LIFE, NOTEBOOKS, *STEPS, BROWSER]),
+        ([], [*QUICK, UP, CLUSTER, LIFE, METRICS, NOTEBOOKS, *STEPS, BROWSER]),
         (["quick"], QUICK),
         (["cluster"], [UP, CLUSTER, LIFE]),
+        (["metrics"], [UP, METRICS]),
         (["notebooks"], [UP, NOTEBOOKS]),
         (["browser", "notebooks"], [UP, NOTEBOOKS, BROWSER]),
         (["steps"], [UP, *STEPS]),
-        (["long"], [UP, "tests/long.py"]),
+        (["long"], [UP, "pytest tests/cluster/test_two_labs.py", "tests/long.py"]),
         (["cluster", "quick"], [*QUICK, UP, CLUSTER, LIFE]),
     ],
 )

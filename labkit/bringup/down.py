@@ -15,6 +15,7 @@ from labkit.bringup import (
     images,
     jupyter,
     kube,
+    model,
     monitoring,
     node,
     ollama,
@@ -34,6 +35,7 @@ def down(reporter: Reporter, context: str = "") -> None:
             monitoring.remove(lab)
             task.note(f"removed {', '.join(names)}" if names else "there were none of the lab's")
         lab.kubeconfig.unlink(missing_ok=True)
+        model.forget(lab)
         _stop_jupyter(reporter, context)
         return
     try:

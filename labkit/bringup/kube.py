@@ -67,11 +67,14 @@ def take_over(context: str) -> Lab:
             f" in {_kubeconfig_of_user()}",
             "kubectl config get-contexts, then ./lab up --context NAME",
         ) from None
+    known = lab.kubeconfig.exists()
     paths.write_text(lab.kubeconfig, text + "\n", private=True)
     lab.kubectl("config", "set-context", "--current", "--namespace", LEARNER)
     try:
         lab.kubectl("version", "--request-timeout", "5s", timeout_s=20)
     except CommandFailed as error:
+        if not known:  # else `./lab reset --all` would count it among the labs
+            lab.kubeconfig.unlink()
         raise ContextSilent(
             f"the cluster of context {context} does not answer within 5 s",
             error.saw,

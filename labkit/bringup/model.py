@@ -70,6 +70,11 @@ def ensure(lab: kube.Lab, name: str, task: Task) -> str:
     return full
 
 
+def forget(lab: kube.Lab) -> None:
+    """The lab is gone: the next one begins with the default model."""
+    _record(lab).unlink(missing_ok=True)
+
+
 def _record(lab: kube.Lab) -> Path:
     return lab.kubeconfig.with_name(f"{lab.kubeconfig.name}.model.json")
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from labkit.load import engine
+from labkit.load import descriptors, engine
 from labkit.load.errors import LoadError
 from labkit.load.options import USAGE, Options, parse
 from labkit.load.plan import Plan
@@ -41,6 +41,8 @@ def main(words: list[str]) -> int:
 def _run(options: Options) -> int:
     targets = Targets(options.plan)
     targets.guard(options.owned)
+    if options.realtime:
+        descriptors.run_first()
     # how a Pod is told to end
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     levels = options.sweep or [options.plan.clients]

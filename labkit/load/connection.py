@@ -18,23 +18,9 @@ class Connection:
     """Times are nanoseconds of CLOCK_MONOTONIC."""
 
     __slots__ = (
-        "address",
-        "begun",
-        "chunks",
-        "feed",
-        "first",
-        "held",
-        "last",
-        "reader",
-        "receive",
-        "request",
-        "reused",
-        "sent",
-        "socket",
-        "start",
-        "state",
-        "unsent",
-    )
+        "address begun chunks feed first held last reader receive request reused sent "
+        "socket start state unsent"
+    ).split()
 
     def __init__(self, request: bytes, reader: Reader) -> None:
         self.request = request

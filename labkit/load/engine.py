@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections import deque, namedtuple
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from heapq import heappop, heappush
 from struct import Struct
 from time import monotonic_ns
 
 from labkit.load import descriptors, trust
 from labkit.load.answer import Answers, parsed
+from labkit.load.clock import Clock
 from labkit.load.connection import CLOSED, CONNECTING, IDLE, READING, SENDING, Connection
+from labkit.load.interrupts import interrupts
+from labkit.load.nap import LONGEST_NS, Nap
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
 from labkit.load.request import encode, speaks_ollama
@@ -28,11 +29,6 @@ TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked a
 # Connecting takes 0.1 ms: a thousand in one go would leave the first answers unread, and several
 # lines in one read have one stamp.
 START_AT_ONCE = 32
-NAP_NS = 5_000_000
-# A nap delays the next request of a client: by no more than this part of a typical answer.
-NAP_SHARE = 200
-SHORTEST_NAP_NS = 200_000  # below it the sleep costs more than it saves
-STEP_NS = 1_000_000  # realtime moved so far against monotonic in a tick: a step, not NTP's slewing
 LATE_NS = 100_000_000  # later than this, or early: was the clock set?
 IDLE_CLOSE_NS = 100_000_000  # a close under way when a request was sent comes within a round trip
 RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its next try
@@ -71,25 +67,6 @@ def run(
         engine.close()
 
 
-@contextmanager
-def interrupts(loop: Engine) -> Iterator[None]:
-    """Ctrl-C ends a loop between two turns: an exception could tear a count in two."""
-
-    def stop(*_: object) -> None:
-        loop.interrupted = True
-
-    try:
-        before = signal.signal(signal.SIGINT, stop)
-    except ValueError:  # not the main thread: Python gives Ctrl-C to that one
-        yield
-        return
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # workers are started without
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 class Engine:
     """The connections of one run and the loop over them."""
 
@@ -118,9 +95,9 @@ class Engine:
         self.ready: deque[Connection] = deque()
         self.backlog: deque[int] = deque()  # open loop: arrivals for which no connection was free
         self.waiting: list[tuple] = []  # closed loop: (until, …, connection) of paused clients
-        self.in_flight = self.connecting = self.nap_ns = 0
+        self.in_flight = self.connecting = 0
+        self.clock, self.nap = Clock(), Nap()
         self.fresh = 0  # closed loop: clients that have not begun
-        self.seen_reads = 0, 0
         self.due: int | None = None  # open loop: the next arrival
         self.left = float("inf") if plan.requests is None else plan.requests
         self.cpu_start = time.process_time()
@@ -131,7 +108,6 @@ class Engine:
         """Run one plan to its end on the connections that are there."""
         self.prepare(plan)
         self.result.started_at = time.time()
-        self.clock_offset = time.time_ns() - monotonic_ns()
         self.next_tick, self.next_progress = self.origin + TICK_NS, self.origin
         if plan.rate:
             self.arrivals = arrivals(plan)
@@ -145,6 +121,7 @@ class Engine:
         """The result so far."""
         result = self.result
         result.interrupted = interrupted
+        result.clock_steps = self.clock.steps
         result.duration_s = (monotonic_ns() - self.origin) / 1e9
         result.cpu_s = time.process_time() - self.cpu_start
         result.max_rss_bytes = descriptors.max_rss_bytes()
@@ -182,8 +159,9 @@ class Engine:
         for _ in range(min(START_AT_ONCE, len(self.backlog))):
             if now >= self.ends:
                 return
-            # each address gets a connection, and they take turns
-            if self.free and self.made >= len(self.targets.addresses):
+            # each address gets a connection, as far as there are clients, and they take turns
+            wanted = min(len(self.targets.addresses), self.plan.clients)
+            if self.free and self.made >= wanted:
                 connection = self.free.popleft()
             elif len(self.connections) < self.plan.clients:
                 connection = self._connection()
@@ -367,7 +345,7 @@ class Engine:
                         seconds, nanoseconds = _timespec(stamps[0][2])
                         late = clock() - seconds * 1_000_000_000 - nanoseconds
                         if not 0 <= late < LATE_NS:
-                            late = max(0, late - self._clock_step())
+                            late = max(0, late - self.clock.step())
                         delay(late)
                         stamp -= late
                     else:
@@ -435,8 +413,8 @@ class Engine:
         exactly = due is not None and due < self.next_tick
         if exactly:
             left = due - now
-        nap = min(self.nap_ns, left)
-        if exactly and left < NAP_NS and self.result.timestamps == "kernel":
+        nap = min(self.nap.ns, left)
+        if exactly and left < LONGEST_NS and self.result.timestamps == "kernel":
             nap = left  # a poll waits whole milliseconds; what comes meanwhile is stamped
         if nap > 0 and not self.connecting:
             time.sleep(nap / 1e9)
@@ -450,7 +428,8 @@ class Engine:
         result = self.result
         for histogram in (*result.metrics.values(), result.delay):
             histogram.fold()
-        self._clock_step()
+        self.clock.step()
+        result.clock_steps = self.clock.steps
         if self.plan.timeout_s:
             limit = now - int(self.plan.timeout_s * 1e9)
             for connection in [c for c in self.connections.values() if c.begun < limit]:
@@ -458,39 +437,10 @@ class Engine:
                     example = f"not whole after {self.plan.timeout_s:g} s"
                     self._failed(connection, "timeout", example)
         self.targets.ask_again()
-        self._choose_nap(now)
+        self.nap.choose(result, now - self.origin)
         if self.on_progress and now >= self.next_progress:
             self.next_progress = now + self.every_ns
             self.on_progress(self.progress(now))
-
-    def _clock_step(self) -> int:
-        """How far CLOCK_REALTIME was set since the last look, in nanoseconds."""
-        before = monotonic_ns()
-        realtime, after = time.time_ns(), monotonic_ns()
-        step = realtime - before - self.clock_offset
-        # between the readings this process may have been out of the CPU
-        if after - before > STEP_NS // 2 or abs(step) < STEP_NS:
-            return 0
-        self.result.clock_steps += 1
-        self.clock_offset += step
-        return step
-
-    def _choose_nap(self, now: int) -> None:
-        """Longer naps save polls; they may delay next requests and join reads only a little."""
-        result = self.result
-        if result.timestamps == "user":
-            self.nap_ns = 0  # without the kernel's stamps whatever waits is measured late
-            return
-        latency = result.metrics["latency_ms"]
-        typical = latency.total // latency.count if latency.count else now - self.origin
-        longest = min(NAP_NS, typical // NAP_SHARE)
-        reads, coalesced = self.seen_reads
-        self.seen_reads = result.reads, result.coalesced_reads
-        if (result.coalesced_reads - coalesced) * 100 > result.reads - reads:
-            longest = min(longest, self.nap_ns // 2)
-        else:
-            longest = min(longest, max(self.nap_ns * 2, SHORTEST_NAP_NS))
-        self.nap_ns = longest if longest >= SHORTEST_NAP_NS else 0
 
     def progress(self, now: int) -> Progress:
         """What a watcher sees now."""

@@ -99,13 +99,19 @@ class Histogram:
     def quantile(self, share: float) -> float:
         """The value that `share` of all are at or below, in the displayed unit; 0.0 of none."""
         self.fold()
-        rank, seen = max(1, ceil(share * self.count)), 0
-        for index in sorted(self.buckets):
-            seen += self.buckets[index]
-            if seen >= rank:
-                middle = (lower_edge(index) + lower_edge(index + STEP)) / 2
-                return min(max(middle, self.minimum), self.maximum) / UNITS[self.unit]
-        return 0.0
+        return self._values_at([share], sorted(self.buckets.items()))[0] if self.count else 0.0
+
+    def _values_at(self, shares: list[float], ordered: list[tuple[int, int]]) -> list[float]:
+        """The values at ascending shares, from the sorted buckets, which are walked once."""
+        found, seen, index, buckets = [], 0, 0, iter(ordered)
+        for share in shares:
+            rank = max(1, ceil(share * self.count))
+            while seen < rank:
+                index, count = next(buckets)
+                seen += count
+            middle = (lower_edge(index) + lower_edge(index + STEP)) / 2
+            found.append(min(max(middle, self.minimum), self.maximum) / UNITS[self.unit])
+        return found
 
     def counts(self, edges: list[float]) -> list[int]:
         """How many values lie at or below each edge and above the one before it."""
@@ -122,7 +128,9 @@ class Histogram:
         self.fold()
         if not self.count:
             return None
-        shown = {name: round(self.quantile(share), 6) for name, share in QUANTILES.items()}
+        ordered = sorted(self.buckets.items())  # once: there can be thousands
+        values = self._values_at(list(QUANTILES.values()), ordered)
+        shown = {name: round(value, 6) for name, value in zip(QUANTILES, values, strict=True)}
         return {
             "count": self.count,
             "mean": round(self.total / self.count / UNITS[self.unit], 6),
@@ -134,7 +142,7 @@ class Histogram:
                 "total": self.total,
                 "min": self.minimum,
                 "max": self.maximum,
-                "buckets": [[index, self.buckets[index]] for index in sorted(self.buckets)],
+                "buckets": [list(bucket) for bucket in ordered],
             },
         }
 

@@ -35,6 +35,7 @@ Experiment:
   --seed N             seed of poisson arrivals (0)
   --address IP:PORT    a Pod's address in place of the URL's host, any number of times
   --processes N        N processes share the work; the results are merged
+  --realtime           be woken before all else: sends when due on a busy CPU (needs root)
   --i-own-this-target  needed for a target that is not this machine
 
 In the lab's cluster (./lab load only), where Pods ask:
@@ -167,6 +168,7 @@ SWITCHES = {
     "--no-stream": ("stream", False),
     "--disable-keepalive": ("keep_alive", False),
     "--progress": ("progress", True),
+    "--realtime": ("realtime", True),
     "--i-own-this-target": ("owned", True),
     "--help": ("help", True),
     "-h": ("help", True),
@@ -187,6 +189,7 @@ class Options:
         self.start_at: float | None = given.pop("start_at", None)
         self.progress: bool = given.pop("progress", False)
         self.owned: bool = given.pop("owned", False)
+        self.realtime: bool = given.pop("realtime", False)
         self.help: bool = given.pop("help", False)
         plan = given.pop("plan", None)
         self.plan = Plan(**given) if plan is None else Plan.from_json(plan).replace(**given)

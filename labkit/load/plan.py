@@ -82,6 +82,13 @@ class Plan:
                 continue
             if not isinstance(value, kinds):
                 raise LoadError(f"{name} cannot be {value!r}", kinds.__name__, "./lab load -h")
+        if self.arrivals not in ("constant", "poisson"):
+            raise LoadError("no such arrivals", self.arrivals, "constant or poisson")
+        pairs = all(isinstance(p, tuple) and len(p) == 2 for p in self.headers + self.goodput)
+        if not pairs or not {name for name, _ in self.goodput} <= {"ttft", "gap", "latency"}:
+            saw = f"headers {self.headers}, goodput {self.goodput}"
+            hint = 'pairs: ("Name", "value"), ("ttft", 500.0)'
+            raise LoadError("headers or goodput cannot be so", saw, hint)
         if self.requests is None and self.seconds is None:
             raise LoadError("a run needs an end", "no requests, no seconds", "-n 200, or -z 10s")
 

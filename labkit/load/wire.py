@@ -45,31 +45,13 @@ class Reader:
     saw (the fast path never takes a last one).
 
     `content` tells of each line whether it carries any of the answer (None: it is flawed) until one
-    does; only from that one on lines are counted. Without it, all are counted, and kept in `lines`
-    until `skim()`.
+    does; only from that one on lines are counted. Without it, all are counted, and kept in `lines`.
     """
 
     __slots__ = (
-        "bodyless",
-        "complete",
-        "content",
-        "error_line",
-        "excerpt",
-        "head",
-        "heads",
-        "keep_lines",
-        "last_line",
-        "line_bytes",
-        "lines",
-        "missing",
-        "pending",
-        "regular",
-        "rest",
-        "started",
-        "state",
-        "surplus",
-        "wants_lines",
-    )
+        "bodyless complete content error_line excerpt head heads keep_lines last_line "
+        "line_bytes lines missing pending regular rest started state surplus wants_lines"
+    ).split()
 
     def __init__(
         self,
@@ -116,11 +98,6 @@ class Reader:
         """May the connection carry another request?"""
         return self.complete and self.head.keep_alive and not self.surplus
 
-    def skim(self) -> None:
-        """From here on lines are counted and not kept: the fast path may be taken."""
-        self.keep_lines, self.lines = False, []
-        self.regular = self.state == SIZE and not self.rest and not self.pending
-
     def feed(self, buffer: bytearray | bytes, size: int | None = None) -> int:
         """Read the first `size` bytes of `buffer`; the number of lines that ended in them."""
         size = len(buffer) if size is None else size
@@ -146,7 +123,7 @@ class Reader:
     def _at_once(self, data: bytes) -> int | None:
         """A short answer in one read, with a head that was seen before; None: it is another."""
         end = data.find(b"\r\n\r\n")
-        head = self.heads.get(data[:end])
+        head = self.heads.get(data[:end]) if end > 0 else None
         if head is None or head.length != len(data) - end - 4 or head.status != 200:
             return None
         if self.bodyless or len(data) > MAX_LINE:
@@ -261,7 +238,7 @@ class Reader:
             return len(data)
         if end == at:
             self.complete = True
-        elif data.find(b":", at, end) < 0:
+        elif data.find(b":", at, end) < 0 or data.find(b"\n", at, end) >= 0:
             raise BadResponse(f"no trailer: {data[at:end][:40]!r}")
         return end + 2
 
@@ -276,17 +253,14 @@ class Reader:
         if end < 0:
             if len(self.pending) > 64:  # many small objects hold more than their bytes
                 self.pending = [b"".join(self.pending)]
-            longest = self.line_bytes
+            longest, lines = self.line_bytes, []
         else:
             *lines, rest = b"".join(self.pending).split(b"\n")
-            self.pending = [rest] if rest else []
-            longest = (
-                self.line_bytes if self.line_bytes <= MAX_LINE else max(map(len, [*lines, rest]))
-            )
-            self.line_bytes = len(rest)
-        if longest > MAX_LINE:
+            longest = max(map(len, lines)) if self.line_bytes > MAX_LINE else 0
+            self.pending, self.line_bytes = [rest] if rest else [], len(rest)
+        if max(longest, self.line_bytes) > MAX_LINE:
             raise BadResponse(f"a line longer than {MAX_LINE} bytes")
-        return self._take(lines) if end >= 0 else 0
+        return self._take(lines)
 
     def _excerpt(self, piece: bytes) -> None:
         if self.head.status >= 300 and len(self.excerpt) < EXCERPT:

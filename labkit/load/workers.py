@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from labkit.load.engine import Progress, interrupts
+from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
+from labkit.load.interrupts import interrupts
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 
 START_S = 0.3  # until every process listens to its clock
+GRACE_S = 1.0  # for workers that a terminal's Ctrl-C reached too
 LOOK_MS = 100  # Ctrl-C is looked for so often
 ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -77,7 +79,7 @@ class Collector:
         for descriptor in texts:
             poll.register(descriptor, select.POLLIN)
         with interrupts(self):
-            told = False
+            told, ends_at = False, 0.0
             while left:
                 for descriptor, _ in poll.poll(LOOK_MS):
                     piece = os.read(descriptor, 65536)
@@ -87,10 +89,14 @@ class Collector:
                     if not piece:
                         poll.unregister(descriptor)
                         left.discard(descriptor)
-                if self.interrupted and not told:  # a terminal told them already, `kill` did not
+                if self.interrupted and not ends_at:
+                    ends_at = time.monotonic() + GRACE_S
+                # A terminal told them already, and a second Ctrl-C would lose their results;
+                # `kill` told them nothing.
+                if ends_at and not told and time.monotonic() > ends_at:
                     told = True
                     for child in self.children:
-                        child.terminate()
+                        child.send_signal(signal.SIGINT)  # held back until it is ready, unlike TERM
         if len(self.results) < len(self.children):
             saw = f"{len(self.results)} of {len(self.children)} results"
             raise LoadError("a worker ended without a result", saw, "the lines above say why")

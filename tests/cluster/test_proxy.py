@@ -157,14 +157,12 @@ def test_no_answer_is_cut_while_pods_go(pool):
     )
     for _ in range(2):
         order_gone(pods()[0])
-    pods()
-    gone_in_time = not load.done()
+    assert not load.done()
     (found,) = load.result(timeout=60).levels
     failures = {kind: count for kind, count in found.failures.items() if count}
     assert set(failures) <= {"http_status"}, (failures, found.failure_examples)
     assert set(found.statuses) <= {"200", "503"}
     assert sum(found.statuses.values()) == REQUESTS
-    assert gone_in_time
 
 
 def totals() -> Counter[str]:
@@ -187,20 +185,21 @@ def test_the_exporters_counts_are_the_clients_own():
                     list(connection.lines(path, {"model": model, "insecure": True}))
     counts = totals()
     counts.subtract(before)
-    told = {sample: value for sample, value in counts.items() if value and "answers" in sample}
+    ours = re.compile('ollama_answers_total{path="/api/(generate|pull)"')
+    told = {sample: value for sample, value in counts.items() if value and ours.match(sample)}
     assert told == {
-        'ollama_answers_total{path="/api/generate",outcome="ok"}': 200 + 1,
+        'ollama_answers_total{path="/api/generate",outcome="ok"}': 200,
         'ollama_answers_total{path="/api/generate",outcome="http_error"}': 5,
         'ollama_answers_total{path="/api/pull",outcome="in_band_error"}': 5,
     }
     tokens = counts['gen_ai_client_token_usage_sum{gen_ai_token_type="output"}']
-    assert tokens == load.tokens["generated"]
+    assert tokens == load.generated_tokens
     assert counts["gen_ai_server_time_to_first_token_seconds_count{}"] == 200
 
 
 def test_an_access_log_line_tells_where_the_time_went():
-    line = verbs.logs(f"pod/{pods()[0]}", container="haproxy", tail=30).splitlines()
-    records = [json.loads(one) for one in line if one.startswith("{")]
+    text = str(verbs.logs(f"pod/{pods()[0]}", container="haproxy", tail=30))
+    records = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     found = [one for one in records if one["path"] == "/api/generate" and one["status"] == 200]
     assert found
     for one in found:

@@ -3,9 +3,9 @@
     python tests/load/fuzz.py --minutes 10 --seed 1
 
 A response that reaches a line of labkit/load/wire.py in a new way is kept and mutated further.
-`--corpus` writes the kept ones, each as short as was found, into tests/load/corpus/responses.txt,
-which tests/load/test_fuzz.py replays. A response that breaks an invariant is printed, and the exit
-code is 1.
+`--corpus` writes the kept ones, each as short as was found, into tests/load/corpus/kept.txt. A
+response that breaks an invariant is printed, and the exit code is 1: with its cause put right it
+goes into corpus/broke.txt. tests/load/test_fuzz.py replays both.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from typing import NamedTuple
 from labkit.load import wire
 from tests.load.answers import CHUNKED, END, chunk, chunked, generated, head, lines, sized
 
-CORPUS = Path(__file__).parent / "corpus" / "responses.txt"
+CORPUS = Path(__file__).parent / "corpus"
+KEPT = CORPUS / "kept.txt"
 LONGEST = 6000  # bytes of a response worth keeping
+SHORT = 200  # bytes of a response that is cut in two in every way
 TOKENS = (
     *(
         b"\r\n",
@@ -121,17 +123,15 @@ def built(chance: random.Random) -> bytes:
     return chunked([*lines(chance.randrange(2))[:1], *pieces, *chance.choice(([], lines(0)))])
 
 
-def read(pieces: Iterable[bytes], *, skims: bool = False) -> Verdict:
+def read(pieces: Iterable[bytes], *, skims: bool = False, heads: dict | None = None) -> Verdict:
     """Read as a run does, to the end of the connection; raises Broken for what holds too much."""
-    reader = wire.Reader()
+    reader = wire.Reader(content=(lambda _: True) if skims else None, heads=heads)
     count = received = 0
     refused = False
     try:
         for piece in pieces:
             received += len(piece)
             count += reader.feed(piece)
-            if skims and count:
-                reader.skim()
             held = len(reader.rest) + sum(map(len, reader.pending)) + sum(map(len, reader.lines))
             if held > received or len(reader.rest) > wire.MAX_HEAD:
                 raise Broken(f"{held} bytes held of {received}")
@@ -143,24 +143,28 @@ def read(pieces: Iterable[bytes], *, skims: bool = False) -> Verdict:
     if refused:
         return Verdict(True, 0, 0, b"", False, False)
     return Verdict(
-        False, reader.status, count, reader.last_line, reader.complete, reader.keep_alive
+        False, reader.status, count, reader.last_line.strip(), reader.complete, reader.keep_alive
     )
 
 
 def check(response: bytes, chance: random.Random) -> Verdict:
     """The verdict on a response, the same for every cut; raises Broken."""
     expected = read([response])
+    heads: dict = {}  # as in a run: it has been seen before
     ways = {"byte by byte": [response[at : at + 1] for at in range(len(response))]}
+    ways["whole, its head seen before"] = [response]
+    for at in range(len(response) if len(response) <= SHORT else 0):
+        ways[f"cut at {at}"] = [response[:at], response[at:]]
     for _ in range(3):
         cuts = sorted(chance.choices(range(len(response) + 1), k=chance.randrange(1, 9)))
         ends = [*cuts, len(response)]
         parts = [response[at:end] for at, end in zip([0, *cuts], ends, strict=True)]
         ways[f"cut at {cuts}"] = parts
     for how, parts in ways.items():
-        if (found := read(parts)) != expected:
+        if (found := read(parts, heads=heads)) != expected:
             raise Broken(f"{how}: {found}, whole: {expected}")
     for how, parts in ways.items() if _suits_the_fast_path(response) else ():
-        found = read(parts, skims=True)
+        found = read(parts, skims=True, heads=heads)
         if expected.last_line.endswith(wire.REGULAR[:-3]):
             found = found._replace(last_line=expected.last_line)  # it keeps no line that goes on
         if found != expected:
@@ -194,10 +198,11 @@ def reached(response: bytes) -> frozenset[tuple[int, int]]:
         return trace
 
     half = len(response) // 2
+    heads: dict = {}
     sys.settrace(trace)
     try:
-        for parts in ([response], [response[:half], response[half:]]):
-            read(parts, skims=True)
+        for parts in ([response], [response[:half], response[half:]], [response]):
+            read(parts, skims=True, heads=heads)
     finally:
         sys.settrace(None)
     return frozenset(arcs)
@@ -217,7 +222,10 @@ def kept(responses: Iterable[bytes]) -> list[bytes]:
 
 def corpus() -> list[bytes]:
     """The responses that are replayed, one a line, as Python writes bytes."""
-    return [ast.literal_eval(text) for text in CORPUS.read_text().splitlines() if text[:1] == "b"]
+    texts = [
+        text for file in sorted(CORPUS.glob("*.txt")) for text in file.read_text().splitlines()
+    ]
+    return [ast.literal_eval(text) for text in texts if not text.startswith("#")]
 
 
 def main() -> int:
@@ -227,7 +235,7 @@ def main() -> int:
     parser.add_argument("--corpus", action="store_true", help="write what is worth a replay")
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    pool = [*seeds(chance), *(corpus() if CORPUS.exists() else [])]
+    pool = [*seeds(chance), *corpus()]
     seen = set().union(*map(reached, pool))
     broken: dict[str, bytes] = {}
     verdicts = {"refused": 0, "complete": 0, "incomplete": 0}
@@ -248,9 +256,8 @@ def main() -> int:
             seen |= arcs
             pool.append(response)
     if options.corpus:
-        CORPUS.parent.mkdir(exist_ok=True)
         header = "# Responses as Python writes bytes, found by tests/load/fuzz.py --corpus\n"
-        CORPUS.write_text(header + "".join(f"{each!r}\n" for each in kept(pool)))
+        KEPT.write_text(header + "".join(f"{each!r}\n" for each in kept(pool)))
     print(f"{tried} responses, {verdicts}; {len(seen)} arcs in wire.py; seed {options.seed}")
     print(f"{len(broken)} kinds of broken invariants")
     return 1 if broken else 0

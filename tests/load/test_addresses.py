@@ -78,6 +78,14 @@ def test_several_addresses_share_the_clients():
     assert one.requests + two.requests == 40
 
 
+@pytest.mark.parametrize("rate", [None, 400.0], ids=["closed", "open"])
+def test_fewer_clients_than_addresses_send_all_requests(rate):
+    with serving(good) as one, serving(good) as two:
+        plan = planned("http://ollama", addresses=(place(one.url), place(two.url)), clients=1)
+        result = engine.run(plan.replace(rate=rate))
+    assert (result.succeeded, result.failed) == (40, 0)
+
+
 def test_the_connections_of_one_client_after_the_other_go_to_each_address_in_turn():
     with serving(closes_between_requests) as one, serving(closes_between_requests) as two:
         plan = planned("http://ollama", addresses=(place(one.url), place(two.url)), clients=1)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from labkit.load import connection, engine
+from labkit.load import clock, connection, engine
 from labkit.load.plan import Plan
 from tests.load.misbehaving import good, never_answers, serving
 
@@ -63,7 +63,9 @@ def set_clock(request, monkeypatch):
     def after(server, requests: int) -> None:
         # stamps of the kernel's own clock would not follow
         monkeypatch.setattr(connection, "SO_TIMESTAMPNS", NO_SUCH_OPTION)
-        monkeypatch.setattr(engine, "time", Stepped(server, requests, request.param))
+        stepped = Stepped(server, requests, request.param)
+        for module in (engine, clock):
+            monkeypatch.setattr(module, "time", stepped)
 
     return after
 

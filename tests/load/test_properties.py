@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from labkit.load.errors import LoadError
 from labkit.load.histogram import QUANTILES, Histogram
 from labkit.load.plan import Plan
 from labkit.load.result import METRICS, Result
@@ -147,6 +148,16 @@ def test_a_result_comes_back_from_json_as_it_was():
     made = result(3)
     assert Result.from_json(made.to_json()).plain() == made.plain()
     assert "\n" not in made.to_json()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}", '{"schema": "labkit.load/1"}'])
+def test_what_is_no_result_is_refused_in_three_lines(text):
+    with pytest.raises(LoadError) as refused:
+        Result.from_json(text)
+    happened, saw, hint = str(refused.value).splitlines()
+    assert happened == "LoadError: this is no result of a load test"
+    assert saw.startswith("saw: ")
+    assert hint == "try: -o json"
 
 
 def test_results_merge_alike_before_and_after_json():

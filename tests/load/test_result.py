@@ -82,6 +82,7 @@ def test_merging_adds_up_and_keeps_each_workers_own_part():
     assert merged.failure_examples == {"timeout": "example 1"}
     ttft = merged.metrics["ttft_ms"].summary()
     assert (ttft["count"], ttft["min"], ttft["max"], ttft["mean"]) == (6, 1.0, 6.0, 3.0)
+    assert merged.delay.count == 2
     assert merged.reasons == ["worker 0: a reason", "worker 1: a reason"]
     assert [worker["worker"] for worker in merged.workers] == [0, 1]
     assert merged.workers[0]["trust"] == {"verdict": "doubtful", "reasons": ["a reason"]}
@@ -107,3 +108,10 @@ def test_an_example_of_a_failure_is_one_line_without_control_characters():
 def test_what_is_no_result_is_refused(text):
     with pytest.raises(LoadError, match="this is no result of a load test"):
         Result.from_json(text)
+
+
+def test_a_result_of_a_later_schema_is_told_from_one_that_is_broken():
+    later = filled().to_json().replace("labkit.load/1", "labkit.load/2")
+    with pytest.raises(LoadError) as error:
+        Result.from_json(later)
+    assert error.value.saw == "ValueError: no labkit.load/1"

@@ -31,8 +31,8 @@ class Counted(NamedTuple):
     complete: bool
 
 
-def read(pieces: Iterable[bytes], *, closes: bool = False) -> Read:
-    reader = Reader()
+def read(pieces: Iterable[bytes], *, closes: bool = False, heads: dict | None = None) -> Read:
+    reader = Reader(heads=heads)
     count = sum(reader.feed(piece) for piece in pieces)
     if closes:
         before = len(reader.lines)
@@ -42,14 +42,10 @@ def read(pieces: Iterable[bytes], *, closes: bool = False) -> Read:
     return Read(reader.status, reader.lines, reader.complete)
 
 
-def skimmed(pieces: Iterable[bytes], *, closes: bool = False) -> Counted:
-    """Read as a run reads: every line until the first has come, then only counted."""
-    reader = Reader()
-    count = 0
-    for piece in pieces:
-        count += reader.feed(piece)
-        if count and reader.keep_lines:
-            reader.skim()
+def skimmed(pieces: Iterable[bytes], *, closes: bool = False, heads: dict | None = None) -> Counted:
+    """Read as a run reads: lines are looked at until one has content, then only counted."""
+    reader = Reader(content=lambda _: True, heads=heads)
+    count = sum(reader.feed(piece) for piece in pieces)
     if closes:
         pending = bool(b"".join(reader.pending).strip())
         reader.eof()
@@ -81,6 +77,15 @@ def pieces(wire: bytes, chance: random.Random) -> list[bytes]:
     return [wire[at:end] for at, end in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
 
 
+def cuts(wire: bytes, chance: random.Random) -> Iterator[Iterable[bytes]]:
+    """The response whole, byte by byte, in two pieces in every way, in pieces at random."""
+    yield [wire]
+    yield [wire[at : at + 1] for at in range(len(wire))]
+    yield from halves(wire)
+    for _ in range(20):
+        yield pieces(wire, chance)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_response_is_read_as_http_client_reads_it_wherever_it_is_cut(seed):
     chance = random.Random(seed)
@@ -89,11 +94,9 @@ def test_a_response_is_read_as_http_client_reads_it_wherever_it_is_cut(seed):
     assert expected.complete
     assert expected.lines == [each for each in body.split(b"\n") if each.strip()]
     assert read([wire], closes=closes) == expected
-    assert read([wire[at : at + 1] for at in range(len(wire))], closes=closes) == expected
-    for cut in halves(wire):
-        assert read(cut, closes=closes) == expected
-    for _ in range(20):
-        assert read(pieces(wire, chance), closes=closes) == expected
+    heads: dict = {}  # as in a run: after the first response the head has been seen before
+    for cut in cuts(wire, chance):
+        assert read(cut, closes=closes, heads=heads) == expected
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -102,12 +105,32 @@ def test_the_fast_path_counts_what_the_strict_one_reads(seed):
     wire, _, closes = generated(chance)
     strict = read([wire], closes=closes)
     expected = Counted(strict.status, len(strict.lines), strict.lines[-1], True)
-    assert skimmed([wire], closes=closes) == expected
-    assert skimmed([wire[at : at + 1] for at in range(len(wire))], closes=closes) == expected
-    for cut in halves(wire):
-        assert skimmed(cut, closes=closes) == expected
-    for _ in range(20):
-        assert skimmed(pieces(wire, chance), closes=closes) == expected
+    heads: dict = {}
+    for cut in cuts(wire, chance):
+        assert skimmed(cut, closes=closes, heads=heads) == expected
+
+
+def test_a_head_that_was_seen_before_and_is_cut_in_its_end_is_not_taken_for_a_whole_answer():
+    """Its Content-Length is what a careless reader would take for the length of the rest."""
+    top = head("Content-Length: 33").removesuffix(b"\r\n\r\n")
+    wire = top + b"\r\n\r\n" + b"{" + b" " * 30 + b"}\n"
+    assert len(top) - 2 == len(wire) - len(top) - 4 == 33
+    heads: dict = {}
+    for cut in [[wire], *halves(wire)]:
+        assert read(cut, heads=heads) == Read(200, [wire[len(top) + 4 : -1]], True)
+
+
+@pytest.mark.parametrize("parts", range(1, 12))
+def test_a_line_in_several_chunks_is_one_line(parts):
+    told = line(response="a word in several chunks", done=False)
+    size = len(told) // parts + 1
+    sent = b"".join(chunk(told[at : at + size]) for at in range(0, len(told), size))
+    for repeat in (1, 2, 3):
+        for behind in (b"", b"5", chunk(b"{")[:-2]):
+            reader = Reader(content=lambda _: True)
+            assert reader.feed(CHUNKED + chunk(told)) == 1
+            assert reader.feed(sent * repeat + behind) == repeat
+            assert not reader.complete
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -129,10 +152,9 @@ class Counting(Reader):
 
 
 def left_to_the_strict_path(wire: Iterable[bytes]) -> list[bytes]:
-    reader = Counting()
+    reader = Counting(content=lambda _: True)
     reader.left = []
     reader.feed(CHUNKED + chunk(line(response="first", done=False)))
-    reader.skim()
     reader.left.clear()
     for piece in wire:
         reader.feed(piece)
@@ -152,6 +174,29 @@ def test_after_a_chunk_in_two_reads_the_fast_path_is_taken_again():
     told = b"".join(chunk(each) for each in lines(5)[:-1])
     half = chunk(lines(1)[0])
     assert left_to_the_strict_path([half[:20], half[20:], told]) == [half[:20], half[20:]]
+
+
+@pytest.mark.parametrize("behind", [b"", b"5", chunk(b"{")[:-2]])
+def test_an_error_between_regular_lines_is_seen(behind):
+    told, error = line(response="a", done=False), b'{"error":"x"}\n'
+    reader = Reader(content=lambda _: True)
+    assert reader.feed(CHUNKED + chunk(told)) == 1
+    assert reader.feed(chunk(told) + chunk(error) + chunk(told) + behind) == 3
+    assert reader.error_line == error.strip()
+
+
+def test_lines_before_the_first_with_content_are_not_counted_and_errors_among_them_are_kept():
+    empty, error, word = line(response=""), b'{"error":"x"}\n', line(response="a")
+    verdicts = {empty.strip(): False, error.strip(): None, word.strip(): True}
+    for parts in (
+        [b"".join((empty, error, empty, word, empty))],
+        [empty, error, empty, word, empty],
+    ):
+        reader = Reader(content=verdicts.get)
+        reader.feed(CHUNKED)
+        assert sum(reader.feed(chunk(part)) for part in parts) == 2
+        assert reader.error_line == error.strip()
+        assert reader.last_line == empty.strip()
 
 
 def test_a_second_response_on_the_connection_is_read_like_the_first():
@@ -203,6 +248,7 @@ def test_bytes_behind_a_response_spoil_the_connection_wherever_they_are_cut(extr
         (CHUNKED + b"f" * 20 + b"\r\n", "no chunk size"),
         (CHUNKED + b"1\r\nab\r\n", "a chunk is longer than its size says"),
         (CHUNKED + b"0\r\nno colon\r\n\r\n", "no trailer: b'no colon'"),
+        (CHUNKED + b"0\r\nbare: line\nfeed\r\n\r\n", "no trailer: b'bare: line"),
     ],
     ids=repr,
 )

@@ -1,0 +1,31 @@
+"""Real-time priority, and the memory of this process alone."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from labkit.load import descriptors
+from labkit.load.errors import LoadError
+
+
+def test_real_time_priority_that_is_refused_is_told(monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    with pytest.raises(LoadError) as error:
+        descriptors.run_first()
+    assert str(error.value).splitlines() == [
+        "LoadError: no real-time priority for this process",
+        "saw: [Errno 1] Operation not permitted",
+        "try: run it as root, or without --realtime",
+    ]
+
+
+def test_memory_is_this_process_own_and_not_what_its_parent_had():
+    ballast = bytearray(b"x" * 300_000_000)
+    code = "from labkit.load.descriptors import max_rss_bytes; print(max_rss_bytes())"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 1_000_000 < int(run.stdout) < 100_000_000 < len(ballast)
