@@ -244,6 +244,8 @@ def test_every_public_name_has_an_example_that_runs(twins, monkeypatch):
             pytest.fail(f"the example of lab.{name} fails: {found[name]}\n{error}")
         if name == "run":
             labkit.wait("pod/ollama")
+        if name == "pull":
+            labkit.pull(at="deployment/ollama")  # which the Service leads to, for the load test
 
 
 def test_the_readmes_python_runs(twins, monkeypatch):
@@ -256,8 +258,7 @@ def test_the_readmes_python_runs(twins, monkeypatch):
     known: dict = {}
     first, *others = blocks
     exec(first, known)
-    expose = ("expose", "pod/ollama", "--port=11434")  # what a load test aims at
-    twins.kubectl(twins.ours, *expose)
+    twins.kubectl(twins.ours, "expose", "pod/ollama", "--port=11434")  # for the load test
     for block in others:
         exec(block, known)
     assert known["lab"].logs("pod/ollama", tail=1)
