@@ -21,7 +21,7 @@ def dashboard(*, minutes: float = 0.0, seconds: float = 0.0) -> Dashboard:
     """Seven panels of your namespace, each with its PromQL: who is served, who waits, how long.
 
         with lab.dashboard():
-            lab.load_test("service/ollama", clients=8, requests=24)
+            lab.generate("What is a Pod?", at="pod/ollama")
 
     In flight, queued, time to first token, tokens/s, memory, loaded models, errors. In a `with`
     it looks every 2 s for as long as what is inside runs, and what it shows at the end stays.

@@ -25,7 +25,8 @@ def objects(session: Session, state: State) -> list[dict]:
     for item in items:
         if item["kind"] == "ConfigMap" and "MODEL" in item.get("data", {}):
             item["data"]["MODEL"] = labkit.model  # the lab may have been told another
-        if item["kind"] == "Deployment" and state.replicas != 1:
+        is_ollama = item["metadata"]["name"] == "ollama"  # a proxy before it has one Pod
+        if item["kind"] == "Deployment" and is_ollama and state.replicas != 1:
             item["spec"]["replicas"] = state.replicas
     return items + _released(session, state)
 

@@ -255,7 +255,7 @@ LADDERS = {
         "Nothing fails, and all is slow. What is used up: places, memory, processor?",
         "container_cpu_cfs_throttled_periods_total, beside container_cpu_cfs_periods_total.",
         "kubectl top pods --containers; kubectl describe deployment/ollama",
-        "kubectl set resources deployment/ollama -c ollama --limits=cpu=0, then ask again",
+        'kubectl rollout undo deployment/ollama, then ask again: lab.load_test("service/ollama")',
     ),
     "08-metrics/third": Ladder(
         "Two models are asked in turn. How many are in memory at a time?",

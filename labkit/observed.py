@@ -31,7 +31,7 @@ def front_spreads(session: Session) -> Seen:
     if not two.passed:
         return two
     healthy = _now(
-        session, 'sum by (proxy) (haproxy_backend_active_servers{NS, proxy="pods"})', "proxy"
+        session, 'max by (proxy) (haproxy_backend_active_servers{NS, proxy="pods"})', "proxy"
     )
     count = healthy.get("pods", 0)
     saw = f"the front proxy sends to {count:g} Pods"

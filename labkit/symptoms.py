@@ -20,7 +20,13 @@ SETTLED_S = 5.0  # what began a moment ago is late, not broken
 
 
 def listens(facts: Facts, pod: dict) -> tuple[str, int]:
-    """Where a Pod's Ollama listens: by its own word, by its environment, or as always."""
+    """Where a Pod's Ollama listens: by its own word, by its environment, or as always.
+
+    With a proxy before it in its Pod, where that listens.
+    """
+    sidecars = pod["spec"].get("initContainers", [])
+    if any(port["containerPort"] == OLLAMA_PORT for c in sidecars for port in c.get("ports", [])):
+        return "", OLLAMA_PORT
     container = container_of(pod) or {}
     log = facts.logs.get((pod["metadata"]["name"], container.get("name", "")), "")
     if found := _LISTENS.search(log):

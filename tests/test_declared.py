@@ -20,6 +20,16 @@ def test_a_state_is_the_objects_of_its_folders_with_its_replicas():
     assert declared.objects(HERE, State()) == []
 
 
+def test_the_replicas_are_those_of_ollama_and_not_of_the_proxy_before_it():
+    found = declared.objects(HERE, State(("08-proxy", "08-front"), 2))
+    replicas = {
+        item["metadata"]["name"]: item["spec"]["replicas"]
+        for item in found
+        if item["kind"] == "Deployment"
+    }
+    assert replicas == {"ollama": 2, "front": 1}
+
+
 def test_the_pods_are_told_the_labs_own_model(monkeypatch):
     monkeypatch.setenv("MODEL", "qwen2:1.5b")
     (item,) = declared.objects(HERE, State(("05-model",)))

@@ -275,12 +275,22 @@ def test_every_mistake_has_all_its_words_and_a_line_to_look_with(row):
     assert len(rules) == 1
 
 
+def behind_a_proxy() -> dict:
+    made = pod(ready=True)
+    ports = [{"name": "http", "containerPort": 11434}]
+    made["spec"]["initContainers"] = [{"name": "haproxy", "image": "haproxy", "ports": ports}]
+    return made
+
+
 BEGUN = running(-3600)  # however slow this machine is
 NAME_UNKNOWN = {("client", "ollama"): "gaierror: [Errno -2] Name or service not known"}
 WELL = {
     "nothing": facts(),
     "a Service": facts(pod(ready=True), services=[service()], deployments=[deployment()]),
     "a port of one's own choice": facts(pod(ready=True), services=[service(80)]),
+    "a proxy before it": facts(
+        behind_a_proxy(), services=[service()], log=LOOPBACK.replace(":11434", ":11435")
+    ),
     "it has just begun": facts(pod(BEGUN), services=[service()], held={}),
     "and may be pulling": facts(pod(BEGUN), held={"ollama-1": []}),
     "not begun": facts(pod(waiting("ContainerCreating")), services=[service()], held={}),

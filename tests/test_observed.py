@@ -20,7 +20,7 @@ def prometheus(monkeypatch):
             query = question["query"]
             asked.append(query)
             found = next((has[name] for name in has if name in query), {})
-            label = "proxy" if "sum by (proxy)" in query else "pod"
+            label = "proxy" if "by (proxy)" in query else "pod"
             rows = [Series({label: name}, [(0, 0.0), (2, value)]) for name, value in found.items()]
             return Metrics(query, 2, 2, rows)
 

@@ -248,10 +248,16 @@ def test_every_public_name_has_an_example_that_runs(twins, monkeypatch):
 
 def test_the_readmes_python_runs(twins, monkeypatch):
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (block,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
     for name, value in twins.environment(twins.ours).items():
         monkeypatch.setenv(name, value)
-    verbs.delete("pod/ollama", ignore_not_found=True)
+    for target in ("pod/ollama", "service/ollama"):
+        verbs.delete(target, ignore_not_found=True)
     known: dict = {}
-    exec(block, known)
+    first, *others = blocks
+    exec(first, known)
+    expose = ("expose", "pod/ollama", "--port=11434")  # what a load test aims at
+    twins.kubectl(twins.ours, *expose)
+    for block in others:
+        exec(block, known)
     assert known["lab"].logs("pod/ollama", tail=1)
