@@ -31,7 +31,7 @@ def files(*names: str) -> str:
 
 
 LIFE = files("faults", "life")
-METRICS = files("alerts", "load", "prometheus", "proxy")
+METRICS = files("alerts", "load", "passing", "prometheus", "proxy")
 STEPS = [files("steps", "states"), files("mistakes", "outages", "restart")]
 NOTEBOOKS, BROWSER = "labkit.proving.run notebooks", "pytest tests/browser"
 

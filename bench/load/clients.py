@@ -66,7 +66,7 @@ def available(names: Iterable[str]) -> tuple[list[Client], list[str]]:
         if peer.program:
             found.append(PEERS[name](str(peer.program)))
         else:
-            missing.append(f"{name} is not here. {peer.reason}")
+            missing.append(f"{name} is not measured: {peer.reason}")
     return found, missing
 
 

@@ -106,7 +106,7 @@ def interleaved(
                 values[client.name].append(once(client))
             except LabError as error:
                 notes.append(f"{client.name}, repetition {repetition + 1}: {error.happened}")
-    return {name: medians(found) for name, found in values.items() if found}, notes
+    return {name: medians(some) for name, some in values.items() if some}, notes
 
 
 def medians(found: list[dict[str, Any]]) -> dict[str, float | None]:

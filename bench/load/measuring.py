@@ -171,7 +171,8 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=complaints,
-                env={**os.environ, **(env or {})},
+                # a learner's Python keeps what it compiles: nobody starts from source each time
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(env or {})},
                 start_new_session=True,
             )
         try:

@@ -313,6 +313,7 @@ int main(int count, char **words) {
     for (;;) {
         struct queue *due = earliest();
         nanoseconds at = now(), wait = due && due->first->due > at ? due->first->due - at : 0;
+        if (ready.first) wait = 0;
         struct timespec timeout = {wait / 1000000000, wait % 1000000000};
         bool wait_for_ever = !due && !ready.first;
         int found = epoll_pwait2(poller, events, EVENTS, wait_for_ever ? NULL : &timeout, NULL);
