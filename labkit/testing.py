@@ -60,7 +60,9 @@ _STEPS = [f"tests/cluster/test_{name}.py" for name in ("steps", "states")]
 # each with nothing beside it: six mistakes at a time, and those that stop a part of the lab
 _MISTAKES = [f"tests/cluster/test_{name}.py" for name in ("mistakes", "outages", "restart")]
 # they count what one server was asked, and measure: each with nothing beside it
-_METRICS = [f"tests/cluster/test_{name}.py" for name in ("alerts", "load", "passing", "prometheus", "proxy")]
+_METRICS = [
+    f"tests/cluster/test_{name}.py" for name in ("alerts", "load", "passing", "prometheus", "proxy")
+]
 _TWO_LABS = ["tests/cluster/test_two_labs.py"]
 _SLOWEST = "--durations=8"
 _ON_LAB = {
