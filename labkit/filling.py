@@ -68,6 +68,10 @@ def left(session: Session, state: State) -> list[Change]:
         changes.append(Change("delete", target, "too many Pods have the model"))
     if not changes and asked < state.asked:
         changes.append(Change("ask", "service/ollama", f"{state.asked - asked} times"))
+    if not changes and state.asked and state.slow:
+        # asked before the second model was there: the first alone has answered
+        cold = [target for _, target, _ in having if full - _loaded(session, target)]
+        changes += [Change("ask", "service/ollama", f"{len(full)} times") for _ in cold]
     lacks = state.refused - sum(map(len, refused.values()))
     if not changes and lacks > 0:
         changes.append(Change("ask", UNKNOWN, f"{lacks} times"))
@@ -132,8 +136,16 @@ def _pods(session: Session) -> list[dict]:
 def _held(session: Session, target: str) -> set[str]:
     with reach.opened(session, target) as server:
         found = server.get("/api/tags", timeout_s=TAGS_S)["models"] or []
-    names = [model["name"] for model in found]
-    return {name.removesuffix(":latest") for name in names}
+    return _names(found)
+
+
+def _loaded(session: Session, target: str) -> set[str]:
+    with reach.opened(session, target) as server:
+        return _names(server.get("/api/ps", timeout_s=TAGS_S)["models"] or [])
+
+
+def _names(models: list[dict]) -> set[str]:
+    return {model["name"].removesuffix(":latest") for model in models}
 
 
 def _age_s(pod: dict) -> float:

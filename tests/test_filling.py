@@ -109,6 +109,16 @@ def test_the_slow_model_is_asked_in_turn_with_the_other(store, monkeypatch):
     assert asked[3:] == [MODEL] * 3
 
 
+def test_a_model_that_was_pulled_after_all_was_asked_is_asked_yet(pods, monkeypatch):
+    loaded = {MODEL}
+    monkeypatch.setattr(filling, "_loaded", lambda here, target: loaded)
+    pods(a=({MODEL, slow.NAME}, 8))
+    both = MANY._replace(slow=True, asked=8)
+    assert filling.left(session.current(), both) == [Change("ask", "service/ollama", "2 times")]
+    loaded.add(slow.NAME)
+    assert left(both) == []
+
+
 @pytest.mark.parametrize(("year", "left_to_do"), [("2020", [("delete", "pod/a")]), ("2999", None)])
 def test_a_pod_in_which_nobody_answers_begins_anew_if_it_is_not_new(
     pods, store, monkeypatch, year, left_to_do
