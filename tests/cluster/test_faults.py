@@ -16,7 +16,15 @@ from labkit.bringup import bom, cluster, engine, images, paths, registry
 from labkit.bringup.progress import Reporter
 from labkit.errors import PortTaken
 
-PARTS = ("tools and images", "image registry", "cluster", "model mirror", "model", "answer")
+PARTS = (
+    "tools and images",
+    "image registry",
+    "cluster",
+    "model mirror",
+    "model",
+    "answer",
+    "metrics",
+)
 TINY = bom.Image("lab/test-tiny", ("latest",), "tiny", "bookworm")
 
 

@@ -3,6 +3,7 @@
 These tests change the lab as a whole, so they come after the deck's and each leaves it up.
 """
 
+import ipaddress
 import json
 import os
 import subprocess
@@ -87,6 +88,17 @@ def test_the_lab_comes_back_after_the_engine_was_killed(lab, shell):
     kept = shell("kubectl get configmap kept -o name", code=None).returncode == 0
     print("the learner's objects were", "kept" if kept else "lost with the replaced cluster")
     shell("kubectl delete configmap kept --ignore-not-found")
+
+
+@pytest.mark.parametrize("node", ["lab-control-plane", "lab-worker"])
+def test_an_address_that_no_pod_has_is_asked_nowhere(lab, node):
+    network = "/kind/static-network.args"
+    if subprocess.run(["docker", "exec", node, "test", "-e", network], timeout=30).returncode:
+        pytest.skip("the public node image: its network is kindnetd's")
+    own = ipaddress.ip_network(docker("exec", node, "cat", network).split()[0])
+    route = ["docker", "exec", node, "ip", "route", "get", str(own[-2])]
+    done = subprocess.run(route, capture_output=True, text=True, timeout=30)
+    assert "No route to host" in done.stderr, done.stdout
 
 
 @pytest.fixture
