@@ -1,10 +1,13 @@
-"""What the system allows and counts: open files, memory."""
+"""What the system allows and counts: open files, priority, timers, memory."""
 
 from __future__ import annotations
 
 import os
 import resource
 import sys
+from _thread import get_native_id
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from labkit.load.errors import LoadError
 
@@ -45,6 +48,28 @@ def run_first() -> None:
     except (AttributeError, OSError) as error:  # macOS has no such call
         hint = "run it as root, or without --realtime"
         raise LoadError("no real-time priority for this process", str(error), hint) from None
+
+
+@contextmanager
+def punctual() -> Iterator[None]:
+    """While it holds, this thread is woken when it asked to be: Linux takes 0.05 ms more else."""
+    slack = f"/proc/{get_native_id()}/timerslack_ns"
+    try:
+        with open(slack, encoding="ascii") as file:  # noqa: PTH123 - pathlib costs 4 ms
+            before = file.read()
+        _write(slack, "1")
+    except OSError:  # no Linux, or none that has it: later by a little
+        yield
+        return
+    try:
+        yield
+    finally:
+        _write(slack, before)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:  # noqa: PTH123
+        file.write(text)
 
 
 def max_rss_bytes() -> int:

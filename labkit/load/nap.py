@@ -23,6 +23,7 @@ class Nap:
             self.ns = 0  # without the kernel's stamps whatever waits is measured late
             return
         latency = result.metrics["latency_ms"]
+        latency.fold()
         typical = latency.total // latency.count if latency.count else elapsed_ns
         coalesced, reads = result.coalesced_reads - self.coalesced, result.reads - self.reads
         self.coalesced, self.reads = result.coalesced_reads, result.reads

@@ -17,7 +17,10 @@ def judge(result: Result, *, late_arrivals: int = 0) -> None:
         share = result.cpu_s / result.duration_s
         reasons.append(f"the client used {share:.0%} of a CPU: it may be what limits the rate")
     if result.timestamps == "user":
-        reasons.append("no kernel timestamps: the client's own delay is part of every figure")
+        reasons.append(
+            f"{result.unstamped_reads} reads had no kernel timestamp:"
+            " the client's own delay is part of their figures"
+        )
     late = result.delay.quantile(0.99)
     if late > DELAY_MS:
         reasons.append(f"the client read what had come {late:.1f} ms late (p99)")

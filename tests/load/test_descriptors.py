@@ -29,3 +29,20 @@ def test_memory_is_this_process_own_and_not_what_its_parent_had():
     code = "from labkit.load.descriptors import max_rss_bytes; print(max_rss_bytes())"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 1_000_000 < int(run.stdout) < 100_000_000 < len(ballast)
+
+
+def test_a_run_is_woken_when_it_asked_to_be_and_leaves_the_threads_timer_as_it_was():
+    slack = Path(f"/proc/{threading.get_native_id()}/timerslack_ns")
+    before = slack.read_text()
+    with serving(good) as server:
+        plan = Plan(url=server.url, requests=2, clients=1)
+        seen = []
+        engine.run(plan, on_end=lambda *_: seen.append(slack.read_text().strip()))
+    assert seen == ["1", "1"]
+    assert slack.read_text() == before
+
+
+def test_a_system_without_that_setting_does_without_it(monkeypatch):
+    monkeypatch.setattr(descriptors, "get_native_id", lambda: 0)
+    with descriptors.punctual():
+        assert threading.get_native_id() > 0

@@ -61,14 +61,14 @@ def test_a_run_in_which_nothing_came_back_has_a_report_too():
 def test_the_verdict_gives_its_reasons():
     result = measured()
     assert "These figures are good; the client used" in report.text(result)
-    result.timestamps, result.clock_steps = "user", 2
+    result.unstamped_reads, result.clock_steps = 2, 2
     result.reads, result.coalesced_reads, result.cpu_s = 100, 20, 1.9
     result.delay.record(30_000_000)
     result.metrics["schedule_deviation_ms"].record(9_000_000)
     judge(result, late_arrivals=4)
     assert result.reasons == [
         "the client used 95% of a CPU: it may be what limits the rate",
-        "no kernel timestamps: the client's own delay is part of every figure",
+        "2 reads had no kernel timestamp: the client's own delay is part of their figures",
         "the client read what had come 30.0 ms late (p99)",
         "the clock was set 2 times",
         "20% of reads held several chunks: their gaps are averages",

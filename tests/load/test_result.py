@@ -91,7 +91,7 @@ def test_merging_adds_up_and_keeps_each_workers_own_part():
 
 def test_an_interrupted_or_unstamped_part_marks_the_whole():
     parts = [filled(PLAN.share(0, 2)), filled(PLAN.share(1, 2))]
-    parts[1].interrupted, parts[1].timestamps = True, "user"
+    parts[1].interrupted, parts[1].unstamped_reads = True, 4
     merged = Result.merge(parts)
     assert (merged.interrupted, merged.timestamps) == (True, "user")
 
