@@ -8,6 +8,7 @@ import contextlib
 
 import clients
 import measuring
+from clients import REALTIME
 from comparing import OURS, Figure, Goal, Options, complete, interleaved
 
 PACE = {"tokens": 64, "first_us": 50_000, "gap_us": 20_000, "ahead": True}
@@ -21,7 +22,7 @@ TTFT_MS, GAP_MS = 0.2, 0.1
 def measure(options: Options) -> Figure:
     rows, goals, notes = [], [], []
     for beside in ("", "hog"):
-        names = NAMES if not beside else (OURS, "C", "hey")
+        names = NAMES if not beside else (OURS, REALTIME, "C", "hey")
         for streams in options.streams or STREAMS:
             values, more = interleaved(names, options, _once(streams, options, beside))
             notes += more

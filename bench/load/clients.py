@@ -16,6 +16,7 @@ import peers
 from labkit.bringup import paths
 
 PROMPT = "Why is the sky blue?"
+REALTIME = "labkit --realtime"  # needs root
 NOT_EXACT = 0.9  # hey rounds down to a multiple of its workers
 
 
@@ -127,7 +128,7 @@ def _realtime_words(load: Load) -> list[str]:
 
 OWN = {
     "labkit": lambda: Client("labkit", _labkit_words, labkit_seen),
-    "labkit --realtime": lambda: Client("labkit --realtime", _realtime_words, labkit_seen),
+    REALTIME: lambda: Client(REALTIME, _realtime_words, labkit_seen),
     "C": lambda: Client("C", _limit_words, object_seen),
     "C, kernel stamps": lambda: Client("C, kernel stamps", _stamped_words, object_seen),
 }

@@ -1,8 +1,10 @@
 """Figures 2, 3 and 4: what a chunk costs when it is paced, when it is not, and a tiny request.
 
 CPU is that of the client's whole process tree, its start included: runs are long enough to make
-that small. Answers without delay are long ones: what an answer costs beside its chunks is seen in
-the tiny requests.
+that small. Paced streams are spread over a gap, as those of many users are. From a server that does
+not spread them a client that starts all in a moment gets their lines in step, and reads several for
+each time it is woken: those rows are there too. Answers without delay are long ones: what an answer
+costs beside its chunks is seen in the tiny requests.
 """
 
 import clients
@@ -30,12 +32,10 @@ def paced(options: Options) -> Figure:
     rows, goals, notes = [], [], []
     for streams in options.streams or tuple(PACED_LIMITS):
         requests = streams * (1 if options.quick else PACED_ROUNDS)
-
-        def once(client: clients.Client, streams=streams, requests=requests) -> dict:
-            cpu_s, truth = _spent(client, PACE, streams, requests)
-            return {"cpu": cpu_s / truth["lines"] * 1e5}
-
-        values, more = interleaved((OURS, *PACED_LIMIT, *PACED_PEERS), options, once)
+        in_step, more = interleaved((OURS, *PACED_LIMIT), options, _paced(streams, requests, PACE))
+        rows += [(f"{streams} in step", *row) for row in _rows(in_step, "cpu")]
+        spread = _paced(streams, requests, {**PACE, "spread": True})
+        values, more = interleaved((OURS, *PACED_LIMIT, *PACED_PEERS), options, spread)
         notes += more
         rows += [(streams, *row) for row in _rows(values, "cpu")]
         limit = PACED_LIMITS[streams]
@@ -44,6 +44,14 @@ def paced(options: Options) -> Figure:
             goals += peer_goals(values, "cpu", f"CPU at {streams}", PACED_PEERS)
     head = ("streams", "client", "CPU-s per 100,000 chunks", "× ours")
     return Figure("2. CPU of paced chunks", head, rows, goals, sorted(set(notes)))
+
+
+def _paced(streams: int, requests: int, pace: dict):
+    def once(client: clients.Client) -> dict:
+        cpu_s, truth = _spent(client, pace, streams, requests)
+        return {"cpu": cpu_s / truth["lines"] * 1e5}
+
+    return once
 
 
 def fast(options: Options) -> Figure:

@@ -85,6 +85,7 @@ def reference(
     first_us: int = 0,
     gap_us: int = 0,
     lines_per_write: int = 1,
+    spread: bool = False,
     ahead: bool = False,
     cores: tuple[int, ...] = (SERVER_CORE,),
 ) -> Iterator[int]:
@@ -96,7 +97,8 @@ def reference(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     pace = [f"--tokens={tokens}", f"--first-us={first_us}", f"--gap-us={gap_us}"]
-    words = [compiled("reference"), *pace, f"--lines-per-write={lines_per_write}", str(port)]
+    pace += [f"--lines-per-write={lines_per_write}", *["--spread"] * spread]
+    words = [compiled("reference"), *pace, str(port)]
     with on_core(*cores):
         process = subprocess.Popen(words)
     try:

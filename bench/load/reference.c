@@ -8,14 +8,19 @@
 // GET  /reference/arrivals   when each request was read, in nanoseconds of CLOCK_MONOTONIC
 // GET  /reference/reset      forget the above
 //
+// --spread: streams begin up to a gap later, each by a part of its own, as those of many users
+// would. Else the client decides when lines are due: one that asks with all its streams in a
+// moment gets their lines in bursts, and reads several for each time it is woken.
+//
 // One thread, one epoll, loopback only. All streams have the same delays, so whoever is put at the
-// end of a queue is due last: first-in-first-out lists are enough, and nothing is ever sorted.
+// end of a queue is due last: lists are enough, and only a spread start looks for its place.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -32,6 +37,7 @@ enum { DIALECTS = sizeof dialects / sizeof *dialects };
 struct connection {
     int fd;                         // -1: closed, freed by whoever takes it from its queue
     bool queued, last_answer;
+    nanoseconds later;              // its part of the spread
     const struct dialect *dialect;  // NULL: no answer is under way
     int lines;                      // written of this answer
     nanoseconds read_at, due, wrote_at;
@@ -52,7 +58,7 @@ static struct chunk {
 } chunks[DIALECTS];
 
 static struct samples ttft, gaps, arrivals;
-static int tokens = 64, lines_per_write = 1, poller;
+static int tokens = 64, lines_per_write = 1, spread, poller;
 static nanoseconds first_delay, gap_delay, lines_written;
 
 static void enqueue(struct queue *queue, struct connection *connection) {
@@ -61,6 +67,17 @@ static void enqueue(struct queue *queue, struct connection *connection) {
     if (queue->last) queue->last->next = connection;
     else queue->first = connection;
     queue->last = connection;
+    queue->length++;
+}
+
+// Puts it before those that are due later: the queue of first lines only, when streams are spread.
+static void enqueue_by_due(struct queue *queue, struct connection *connection) {
+    struct connection **place = &queue->first;
+    while (*place && (*place)->due <= connection->due) place = &(*place)->next;
+    connection->next = *place;
+    *place = connection;
+    if (!connection->next) queue->last = connection;
+    connection->queued = true;
     queue->length++;
 }
 
@@ -197,8 +214,9 @@ static void begin_answer(struct connection *connection, const char *path, const 
     if (asked) asked += strspn(asked + 8, " :") + 8;
     connection->lines = 0;
     if (connection->dialect->ollama ? !asked || *asked != 'f' : asked && *asked == 't') {
-        connection->due = connection->read_at + first_delay;
-        enqueue(first_delay || gap_delay ? &waiting_first : &ready, connection);
+        connection->due = connection->read_at + first_delay + connection->later;
+        if (first_delay || gap_delay) enqueue_by_due(&waiting_first, connection);
+        else enqueue(&ready, connection);
     } else {
         char whole[1024];
         fill_in(connection, connection->dialect->whole, whole);
@@ -256,6 +274,9 @@ static void accept_all(int listener) {
     for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
         struct connection *connection = calloc(1, sizeof *connection);
         connection->fd = fd;
+        // multiples of the golden ratio fill the gap evenly, however many there are
+        static uint32_t part;
+        connection->later = spread ? ((part += 2654435769u) * gap_delay) >> 32 : 0;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
         struct epoll_event event = {EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {.ptr = connection}};
         epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
@@ -289,17 +310,18 @@ static int listen_on(int port) {
 int main(int count, char **words) {
     static const struct option options[] = {
         {"tokens", 1, NULL, 't'}, {"first-us", 1, NULL, 'f'}, {"gap-us", 1, NULL, 'g'},
-        {"lines-per-write", 1, NULL, 'l'}, {0}};
+        {"lines-per-write", 1, NULL, 'l'}, {"spread", 0, NULL, 's'}, {0}};
     for (int option; (option = getopt_long(count, words, "", options, NULL)) != -1;) {
         if (option == 't') tokens = atoi(optarg);
         else if (option == 'f') first_delay = atoll(optarg) * 1000;
         else if (option == 'g') gap_delay = atoll(optarg) * 1000;
         else if (option == 'l') lines_per_write = atoi(optarg);
+        else if (option == 's') spread = 1;
         else return 2;
     }
     if (optind != count - 1 || tokens < 1 || lines_per_write < 1 || lines_per_write > MOST_LINES) {
         fprintf(stderr, "usage: reference [--tokens N] [--first-us N] [--gap-us N]"
-                        " [--lines-per-write 1-64] PORT\n");
+                        " [--lines-per-write 1-64] [--spread] PORT\n");
         return 2;
     }
     for (int i = 0; i < DIALECTS; i++)

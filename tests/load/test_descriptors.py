@@ -1,13 +1,17 @@
-"""Real-time priority, and the memory of this process alone."""
+"""Real-time priority, timers, and the memory of this process alone."""
 
 import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
-from labkit.load import descriptors
+from labkit.load import descriptors, engine
 from labkit.load.errors import LoadError
+from labkit.load.plan import Plan
+from tests.load.misbehaving import good, serving
 
 
 def test_real_time_priority_that_is_refused_is_told(monkeypatch):
