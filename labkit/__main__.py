@@ -100,9 +100,10 @@ def _add_load(load: argparse.ArgumentParser) -> None:
 def _load(words: list[str]) -> int:
     """`./lab load`: a URL is measured from here, a Service from inside the cluster."""
     from labkit.load.__main__ import main as load
+    from labkit.load.options import is_url, split
 
-    alone = {"-h", "--help", "--plan"}.intersection(words) or not words
-    if alone or any(word.lower().startswith(("http://", "https://")) for word in words):
+    target, own, _ = split(words)
+    if {"-h", "--help", "--plan"}.intersection(words) or is_url(target) or not (target or own):
         return load(words)
     from labkit import loading
 

@@ -55,14 +55,17 @@ def longest_s(plan: Plan) -> float:
     50.0
     >>> longest_s(Plan(requests=10, clients=4, timeout_s=20.0, warmup=1))
     80.0
+    >>> longest_s(Plan(requests=10, clients=4, timeout_s=20.0, rate=0.5))
+    80.0
     """
     answer_s = plan.timeout_s or 3600.0
     warmup_s = plan.warmup * answer_s
     if plan.seconds is not None:
         return warmup_s + plan.seconds + answer_s
-    if plan.rate:
-        return warmup_s + plan.requests / plan.rate + answer_s
-    return warmup_s + ceil(plan.requests / plan.clients) * answer_s
+    each_s = max(answer_s, 1 / plan.client_rate) if plan.client_rate else answer_s
+    # an open loop that its clients cannot follow works off what is left at their pace
+    arriving_s = plan.requests / plan.rate if plan.rate else 0.0
+    return warmup_s + arriving_s + ceil(plan.requests / plan.clients) * each_s
 
 
 def delete(session: Session, name: str) -> None:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from labkit import inside, load_job, verdict, waiting
-from labkit.errors import ApiSilent, CommandFailed, NotFound, PodFailed, TimedOut
+from labkit.errors import ApiSilent, CommandFailed, NotFound, PodFailed, Refused, TimedOut
 from labkit.load import workers
 from labkit.load.engine import Progress
 from labkit.load.plan import Plan
@@ -26,10 +26,10 @@ from labkit.load.result import Result
 from labkit.session import Session
 
 START_S = 1.0  # for Python to start in every Pod, once it knows the moment
-LATE_S = 0.1
 LAST_WORDS_S = 10.0
 POLL_S = 0.2
 PAUSE_S = 1.0  # before a log that could not be read is read anew
+REFUSALS = 30  # of one log, a second apart
 
 
 class News(NamedTuple):
@@ -146,6 +146,7 @@ class _Run:
         """Puts a worker's log into the news; in a thread of its own."""
         path = f"{self.session.api.resource('pods').path(self.session.namespace, pod)}/log"
         deadline = time.monotonic() + load_job.longest_s(self.plan) + load_job.READY_S
+        refusals = 0
         while True:
             try:
                 left_s = max(deadline - time.monotonic(), 0.0)
@@ -160,6 +161,11 @@ class _Run:
                 time.sleep(PAUSE_S)
             except NotFound:
                 break
+            except Refused:  # what the API server says too while a node is out of reach
+                refusals += 1
+                if refusals > REFUSALS:
+                    break
+                time.sleep(PAUSE_S)
         self.news.put(News(index, None))
 
     def _hear(
@@ -224,13 +230,8 @@ class _Run:
         found = [self.results[index] for index in sorted(self.results)]
         if self.pods == 1:
             return found[0]
-        whole = Result.merge(found)
+        whole = Result.merge(found, self.start_at)
         whole.plan = self.plan
-        for result in found:
-            late_s = result.started_at - self.start_at
-            if late_s > LATE_S:
-                index = result.plan.worker
-                whole.reasons.append(f"worker {index} began {late_s:.1f} s after the others")
         if len(found) < self.pods:
             whole.interrupted = True
             whole.reasons.append(f"{self.pods - len(found)} of {self.pods} workers gave no result")

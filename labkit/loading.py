@@ -23,7 +23,7 @@ from labkit.load import __main__ as engine_main
 from labkit.load import report, workers
 from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
-from labkit.load.options import OWN, VALUES, Options, parse
+from labkit.load.options import Options, is_url, parse, split
 from labkit.load.plan import Plan
 from labkit.load.request import encode
 from labkit.load.result import Result
@@ -32,6 +32,7 @@ from labkit.measured import Measured
 
 PROMPT = "What is a Pod?"
 _OWN_REQUEST = {"-d", "-D", "-m", "--path"}  # with one of these it is not about a model
+_NOT_IN_PODS = ("--processes", "--worker", "--start-at", "--progress", "--realtime")
 
 Run = Callable[[Plan, Callable[[Progress], None], Callable[[str], None]], Result]
 
@@ -39,7 +40,7 @@ Run = Callable[[Plan, Callable[[Progress], None], Callable[[str], None]], Result
 def load_test(
     target: str,
     *,
-    clients: int = 1,
+    clients: int | None = None,
     requests: int | None = None,
     seconds: float | None = None,
     rate: float | None = None,
@@ -66,15 +67,17 @@ def load_test(
     from `pods` Pods in the cluster, which begin at one moment; an http:// URL from this machine,
     and only on it, unless `i_own_this_target`.
 
-    `clients` ask at a time, `requests` in all (10), or for `seconds`; `sweep=[1, 2, 4]` is one
+    `clients` ask at a time (1), `requests` in all (10), or for `seconds`; `sweep=[1, 2, 4]` is one
     measurement for each number of clients. `rate` sends so many a second whatever comes back (an
-    open loop, `clients` the most at once), at `arrivals` that are "constant" or "poisson".
+    open loop, `clients` the most at once, 1000 if not said), at `arrivals` that are "constant" or
+    "poisson".
     `warmup` requests go first and are not counted. `path` and `body` send something else than a
     prompt. `goodput` has limits in ms, {"ttft": 500, "gap": 100, "latency": 9000}. One answer may
     take `timeout_s` seconds.
 
     Shows how far it is; Ctrl-C gives what there is until then. Raises Unreachable (nobody
-    answers there), ModelMissing, PodFailed (its Pods will not run), Refused (a quota), TimedOut.
+    answers there), NotFound, ModelMissing, PodFailed (its Pods will not run), Refused (a quota),
+    CommandFailed (a worker ended without a result), TimedOut.
     """
     given = (
         ["-n", str(10 if requests is None else requests)]
@@ -82,14 +85,15 @@ def load_test(
         else ["-z", f"{seconds:g}s"]
     )
     given += ["--sweep", ",".join(map(str, sweep))] if sweep else []
-    given += [] if sweep or (rate and clients == 1) else ["-c", str(clients)]
+    clients = clients or (None if rate else 1)
+    given += [] if sweep or clients is None else ["-c", str(clients)]
     given += ["-t", f"{timeout_s:g}"]
     given += ["--rate", f"{rate:g}", "--arrivals", arrivals] if rate else []
     given += ["--pods", str(pods)] if pods != 1 else []
     given += ["--path", path] if path else []
     if body is not None:
         given += ["-m", "POST", "-T", "application/json", "-d", json.dumps(body)]
-    else:
+    elif not path:
         given += ["--model", model or labkit.model, "--prompt", prompt, "--api", api]
         given += ["--num-predict", str(num_predict)] if num_predict is not None else []
     given += ["--warmup", str(warmup)] if warmup else []
@@ -108,18 +112,12 @@ def command(words: list[str]) -> int:
     """`./lab load WORDS`; its exit code."""
     try:
         target, own, _ = split(words)
-        if not target or is_url(target):
-            if own:
-                saw, hint = " ".join(own), "./lab load service/ollama"
-                raise LoadError("these are for what is in the cluster", saw, hint)
-            return engine_main.main(words)
+        if not target:
+            raise LoadError("a target is missing", " ".join(words), "./lab load service/ollama")
         if own.get("--context"):
             os.environ["LAB_CONTEXT"] = own["--context"]
         sessions.enter()
         wanted = asked(words)
-        if wanted.options.output == "csv":
-            saw, hint = "-o csv", "-o json has the histograms of all workers"
-            raise LoadError("Pods keep no row for each request", saw, hint)
         with contextlib.redirect_stdout(sys.stderr):  # the answer alone is on standard output
             found = _measured(wanted)
     except LoadError as error:
@@ -165,41 +163,14 @@ def asked(words: Sequence[str]) -> Asked:
         rest += [] if _has(rest, "--model") else ["--model", labkit.model]
     one = targets.parsed(session, target)
     options = parse([*rest, *load_target.words(session, one, own.get("--path", "/"))])
-    if options.processes != 1:
-        raise LoadError("in the cluster workers are Pods", "--processes", "--pods 4")
+    for option in _NOT_IN_PODS:
+        if _has(rest, option):
+            raise LoadError("in the cluster workers are Pods", option, "--pods 4")
+    if options.output == "csv":
+        hint = "-o json has the histograms of all workers"
+        raise LoadError("Pods keep no row for each request", "-o csv", hint)
     load_target.require_answers(session, one, options.plan.model)
     return Asked(str(one), options, pods, partial(load_pods.run, session, pods=pods))
-
-
-def split(words: Sequence[str]) -> tuple[str, dict[str, str], list[str]]:
-    """The target, the options of `./lab load` itself, and the engine's.
-
-    >>> split(["-n", "8", "service/ollama", "--pods=2", "--model", "library/x"])
-    ('service/ollama', {'--pods': '2'}, ['-n', '8', '--model', 'library/x'])
-    """
-    target, own, rest, left = "", {}, [], list(words)
-    while left:
-        word = left.pop(0)
-        name, equals, value = word.partition("=")
-        takes_next = not equals and left
-        if name in OWN:
-            own[name] = value if equals else left.pop(0) if left else ""
-        elif name in VALUES and takes_next:
-            rest += [word, left.pop(0)]
-        elif word.startswith("-") or target:
-            rest.append(word)
-        else:
-            target = word
-    return target, own, rest
-
-
-def is_url(target: str) -> bool:
-    """Is it an address, and no object of the cluster?
-
-    >>> is_url("http://127.0.0.1:11434"), is_url("127.0.0.1:11434"), is_url("service/ollama")
-    (True, True, False)
-    """
-    return ":" in target
 
 
 def _has(words: list[str], option: str) -> bool:

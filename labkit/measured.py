@@ -62,19 +62,19 @@ class Measured(Shown):
 
         Metrics and figures are those of the schema; a level that has none of it is left out.
         """
-        pairs = [(_load(level), level.metrics[metric].summary()) for level in self.levels]
+        pairs = [(self._load(level), level.metrics[metric].summary()) for level in self.levels]
         return [(load, summary[figure]) for load, summary in pairs if summary]
 
     def table(self) -> Table:
         """One row a level; of a time the value that half keep below, and the one that 95 % do."""
         times = [f"{name} ms" for name in _TIMES]
-        columns = [_load_name(self.levels), "answers", "failed", "requests/s", "tokens/s", *times]
+        columns = [self._load_name(), "answers", "failed", "requests/s", "tokens/s", *times]
         rows = []
         for level in self.levels:
             rates = level.rates()
             cells = [f"{rates['requests_per_s']:.2f}", f"{rates['tokens_per_s']:.1f}"]
             cells += [_shown(level, metric) for metric in _TIMES.values()]
-            rows.append([_load(level), level.succeeded, level.failed, *cells])
+            rows.append([self._load(level), level.succeeded, level.failed, *cells])
         columns = [column.upper() for column in columns]
         caption = f"{self._caption()}; times: half keep below the first, 95 % below the second"
         return Table(columns, rows, caption=caption, items=self.items)
@@ -84,14 +84,14 @@ class Measured(Shown):
         if self.swept:
             series = {
                 f"{name}, {share}": [
-                    (_load(level), level.metrics[metric].quantile(q))
+                    (self._load(level), level.metrics[metric].quantile(q))
                     for level in self.levels
                     if level.metrics[metric].count
                 ]
                 for name, metric in (("first token", "ttft_ms"), ("whole answer", "latency_ms"))
                 for share, q in _QUANTILES
             }
-            return Chart(f"{self.target}: load and waiting", _load_name(self.levels), "ms", series)
+            return Chart(f"{self.target}: load and waiting", self._load_name(), "ms", series)
         (level,) = self.levels
         series = {
             name: [(share * 100, level.metrics[metric].quantile(share)) for share in _SHARES]
@@ -105,16 +105,17 @@ class Measured(Shown):
 
         Levels are matched by their load; one that only one of both has is left out.
         """
-        theirs = {_load(level): level for level in other.levels}
-        pairs = [(one, theirs[_load(one)]) for one in self.levels if _load(one) in theirs]
+        theirs = {_rate_and_clients(level): level for level in other.levels}
+        asked = [(one, _rate_and_clients(one)) for one in self.levels]
+        pairs = [(one, theirs[load]) for one, load in asked if load in theirs]
         if len(self.levels) == len(other.levels) == 1:  # nothing else it could be compared with
             pairs = [(self.levels[0], other.levels[0])]
         rows = []
         for one, two in pairs:
             for name, a, b in _figures(one, two):
                 ratio = f"{a / b:.2f} ×" if a is not None and b else "–"
-                rows.append([_load(one), name, _number(a), _number(b), ratio])
-        columns = [_load_name(self.levels).upper(), "FIGURE", "THIS", "OTHER", "THIS/OTHER"]
+                rows.append([self._load(one), name, _number(a), _number(b), ratio])
+        columns = [self._load_name().upper(), "FIGURE", "THIS", "OTHER", "THIS/OTHER"]
         caption = f"this: {self._caption()}; other: {other._caption()}"
         return Table(columns, rows, caption=caption, empty="no level is in both")
 
@@ -145,6 +146,14 @@ class Measured(Shown):
             lines.append(f"{who} read 99 % of what arrived within {max(late_ms):.2g} ms")
         return lines
 
+    def _load(self, level: Result) -> float | int:
+        """What tells the levels apart: a sweep differs in its clients, at whatever rate."""
+        return level.plan.clients if self.swept else level.plan.rate or level.plan.clients
+
+    def _load_name(self) -> str:
+        by_rate = not self.swept and self.levels and self.levels[0].plan.rate
+        return "sent/s" if by_rate else "at a time"
+
     def _caption(self) -> str:
         workers = f", from {self.pods} Pod{'s' * (self.pods != 1)}" if self.pods else ""
         seconds = sum(level.duration_s for level in self.levels)
@@ -158,12 +167,8 @@ def _delays(level: Result) -> list[dict]:
     return [client["delay_ms"] for client in clients if client["delay_ms"]]
 
 
-def _load(level: Result) -> float | int:
-    return level.plan.rate or level.plan.clients
-
-
-def _load_name(levels: list[Result]) -> str:
-    return "sent/s" if levels and levels[0].plan.rate else "at a time"
+def _rate_and_clients(level: Result) -> tuple[float | None, int]:
+    return level.plan.rate, level.plan.clients
 
 
 def _shown(level: Result, metric: str) -> str:

@@ -33,12 +33,15 @@ def paced(options: Options) -> Figure:
     for streams in options.streams or tuple(PACED_LIMITS):
         requests = streams * (1 if options.quick else PACED_ROUNDS)
         in_step, more = interleaved((OURS, *PACED_LIMIT), options, _paced(streams, requests, PACE))
+        notes += more
         rows += [(f"{streams} in step", *row) for row in _rows(in_step, "cpu")]
         spread = _paced(streams, requests, {**PACE, "spread": True})
         values, more = interleaved((OURS, *PACED_LIMIT, *PACED_PEERS), options, spread)
         notes += more
         rows += [(streams, *row) for row in _rows(values, "cpu")]
-        limit = PACED_LIMITS[streams]
+        limit = PACED_LIMITS.get(streams)
+        if limit is None:
+            continue
         goals.append(Goal(f"CPU at {streams}, × C", ratio(values, OURS, "C", "cpu"), limit))
         if streams == min(PACED_LIMITS):
             goals += peer_goals(values, "cpu", f"CPU at {streams}", PACED_PEERS)

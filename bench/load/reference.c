@@ -215,8 +215,9 @@ static void begin_answer(struct connection *connection, const char *path, const 
     connection->lines = 0;
     if (connection->dialect->ollama ? !asked || *asked != 'f' : asked && *asked == 't') {
         connection->due = connection->read_at + first_delay + connection->later;
-        if (first_delay || gap_delay) enqueue_by_due(&waiting_first, connection);
-        else enqueue(&ready, connection);
+        if (!first_delay && !gap_delay) enqueue(&ready, connection);
+        else if (spread) enqueue_by_due(&waiting_first, connection);
+        else enqueue(&waiting_first, connection);
     } else {
         char whole[1024];
         fill_in(connection, connection->dialect->whole, whole);

@@ -39,6 +39,9 @@ def main(words: list[str]) -> int:
 
 
 def _run(options: Options) -> int:
+    if options.output == "csv" and (options.processes > 1 or options.sweep):
+        saw = "--sweep" if options.sweep else f"--processes {options.processes}"
+        raise LoadError("rows of several runs cannot be told apart", f"-o csv {saw}", "-o json")
     targets = Targets(options.plan)
     targets.guard(options.owned)
     if options.realtime:
@@ -62,9 +65,6 @@ def _run(options: Options) -> int:
 def _level(options: Options, plan: Plan) -> Result:
     told = _tell if options.progress else None
     if options.processes > 1:
-        if options.output == "csv":
-            saw = f"-o csv --processes {options.processes}"
-            raise LoadError("rows of several processes cannot be in order", saw, "-o json")
         from labkit.load import workers
 
         return workers.run(plan, options.processes, told, start_at=options.start_at)

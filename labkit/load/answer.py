@@ -44,12 +44,13 @@ def has_content(line: dict) -> bool:
 class Answers:
     """Counts the answers of one phase into its Result."""
 
-    def __init__(self, plan: Plan, on_end: Callable[[Connection, int, str], None] | None) -> None:
+    on_end: Callable[[Connection, int, str], None] | None = None
+
+    def __init__(self, plan: Plan) -> None:
         self.count_into(Result(plan))
         self.ollama = speaks_ollama(plan)
         self.limits_ns = {name: limit * 1e6 for name, limit in plan.goodput}
         self.open_loop = bool(plan.rate)
-        self.on_end = on_end
         self.line, self.values = b"", None
 
     def count_into(self, result: Result) -> None:
@@ -127,7 +128,7 @@ class Answers:
         if ttft is not None:
             record["ttft_ms"](ttft)
             chunks, end = connection.chunks, connection.last
-            if connection.held >= 0:
+            if connection.held is not None:
                 if has_content(last):
                     record["gap_ms"](connection.held)
                 else:  # the last line only says that it is the last
@@ -138,7 +139,8 @@ class Answers:
         if self.ollama:
             self._ollama(last, latency, ttft)
         if self.limits_ns:
-            seen = {"ttft": ttft or 0, "gap": gap, "latency": latency}
+            never = float("inf")  # a first token that nobody saw was not in time
+            seen = {"ttft": never if ttft is None else ttft, "gap": gap, "latency": latency}
             result.good += all(seen[name] <= limit for name, limit in self.limits_ns.items())
 
     def _ollama(self, last: dict, latency: int, ttft: int | None) -> None:

@@ -35,7 +35,7 @@ class Connection:
         """Forget the last answer."""
         self.first = 0  # when the first line with content came
         self.last = 0  # when the latest line came
-        self.held = -1  # its gap, counted when a further line shows that it was not the last
+        self.held: int | None = None  # its gap, counted when a line after it shows that it counts
         self.chunks = 0
 
     def open(self, address: tuple) -> int:

@@ -55,11 +55,12 @@ def run(
     `start_at` is when to send the first one, in seconds since 1970. Raises LoadError.
     """
     descriptors.ensure(plan.clients)
-    engine = Engine(plan, on_progress, every_s, on_end)
+    engine = Engine(plan, on_progress, every_s)
     try:
         with interrupts(engine), descriptors.punctual():
             if plan.warmup:
                 engine.phase(plan.replace(requests=plan.warmup, seconds=None, rate=None))
+            engine.answers.on_end = on_end  # of what counts
             while start_at and time.time() < start_at and not engine.interrupted:
                 time.sleep(min(0.05, max(0.0, start_at - time.time())))
             return engine.phase(plan)
@@ -70,13 +71,13 @@ def run(
 class Engine:
     """The connections of one run and the loop over them."""
 
-    def __init__(self, plan: Plan, on_progress, every_s: float, on_end) -> None:
+    def __init__(self, plan: Plan, on_progress, every_s: float) -> None:
         self.plan = plan
         self.on_progress, self.every_ns = on_progress, int(every_s * 1e9)
         self.request = encode(plan)
         self.targets = Targets(plan)
         self.ollama = speaks_ollama(plan)
-        self.answers = Answers(plan, on_end)
+        self.answers = Answers(plan)
         self.interrupted = False
         self.made = 0  # connections, open or not
         self.poller = poller()
@@ -94,6 +95,7 @@ class Engine:
         # nest when a target refuses, and a server that waits is woken once, not for each.
         self.ready: deque[Connection] = deque()
         self.backlog: deque[int] = deque()  # open loop: arrivals for which no connection was free
+        self.never_sent = 0  # of them, when time was over
         self.waiting: list[tuple] = []  # closed loop: (until, …, connection) of paused clients
         self.in_flight = self.connecting = 0
         self.clock, self.nap = Clock(), Nap()
@@ -115,18 +117,18 @@ class Engine:
         else:
             self.fresh = int(min(plan.clients, self.left))
         self._loop()
-        return self.stop(interrupted=self.interrupted)
+        return self.stop()
 
-    def stop(self, interrupted: bool = False) -> Result:
+    def stop(self) -> Result:
         """The result so far."""
         result = self.result
-        result.interrupted = interrupted
+        result.interrupted = self.interrupted
         result.clock_steps = self.clock.steps
         result.duration_s = (monotonic_ns() - self.origin) / 1e9
         result.cpu_s = time.process_time() - self.cpu_start
         result.max_rss_bytes = descriptors.max_rss_bytes()
         result.unfinished = result.started - result.succeeded - result.failed
-        trust.judge(result, late_arrivals=len(self.backlog))
+        trust.judge(result, late_arrivals=self.never_sent + len(self.backlog))
         return result
 
     def close(self) -> None:
@@ -158,6 +160,8 @@ class Engine:
             self._next_arrival()
         for _ in range(min(START_AT_ONCE, len(self.backlog))):
             if now >= self.ends:
+                self.never_sent += len(self.backlog)
+                self.backlog.clear()
                 return
             # each address gets a connection, as far as there are clients, and they take turns
             wanted = min(len(self.targets.addresses), self.plan.clients)
@@ -319,19 +323,19 @@ class Engine:
 
     def _loop(self) -> None:
         poll, get = self.poller.poll, self.connections.get
-        clock, monotonic_ns = time.time_ns, time.monotonic_ns
+        monotonic_ns = time.monotonic_ns
         buffer = bytearray(BUFFER)
         buffers, ends, count = [buffer], buffer.endswith, buffer.count
         result = self.result
         gaps = result.metrics["gap_ms"]
-        gap, delay = gaps.record, result.delay.record
+        gap, delay = gaps.record, result.delay.repeat
         while self._goes_on():
             batch = poll(self._rest(), 1024)
-            realtime = clock()
-            ahead = realtime - monotonic_ns()  # the kernel stamps by the realtime clock
+            ahead = self.clock.ahead()  # the kernel stamps by the realtime clock
+            realtime = monotonic_ns() + ahead
             earliest, latest = realtime - LATE_NS, realtime + LATE_NS
             oldest = latest
-            reads = coalesced = 0
+            reads = coalesced = stamped = 0
             for descriptor, events in batch:
                 connection = get(descriptor)
                 if connection is None:
@@ -346,12 +350,13 @@ class Engine:
                     if stamps:
                         seconds, nanoseconds = _timespec(stamps[0][2])
                         stamp = seconds * 1_000_000_000 + nanoseconds
-                        if earliest < stamp < latest:
+                        if earliest < stamp < latest or self.clock.trusts(stamp):
+                            stamped += 1
                             oldest = min(oldest, stamp)
                             stamp -= ahead
                         else:
-                            late = clock() - stamp - self.clock.step()
-                            stamp = monotonic_ns() - max(0, late)
+                            result.unstamped_reads += 1
+                            stamp = monotonic_ns()
                     elif size:
                         result.unstamped_reads += 1
                         stamp = monotonic_ns()
@@ -359,7 +364,7 @@ class Engine:
                         self._broken(connection, None)
                         continue
                     if (
-                        connection.held >= 0
+                        connection.held is not None
                         and connection.reader.regular
                         and ends(REGULAR, 0, size)
                         and count(b"\n", 0, size) == 3
@@ -389,7 +394,7 @@ class Engine:
                         connection.chunks = 1
                         lines -= 1
                     if lines:
-                        if connection.held >= 0:
+                        if connection.held is not None:
                             gap(connection.held)
                         each = stamp - connection.last
                         if lines > 1:
@@ -403,8 +408,8 @@ class Engine:
                     self._ended(connection, stamp)
             result.reads += reads
             result.coalesced_reads += coalesced
-            if oldest < latest:  # the longest of the batch stands for all: never less than it was
-                delay(max(0, monotonic_ns() + ahead - oldest))
+            if stamped:  # the longest of the batch stands for all: never less than it was
+                delay(max(0, monotonic_ns() + ahead - oldest), stamped)
             for _ in range(min(START_AT_ONCE, len(self.ready))):
                 self._go_on(self.ready.popleft())
             for _ in range(min(START_AT_ONCE, self.fresh)):

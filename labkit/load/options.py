@@ -253,3 +253,34 @@ def _as_hey(given: dict) -> dict:
 
 def _wrong(happened: str, saw: str) -> LoadError:
     return LoadError(happened, saw, "./lab load --help")
+
+
+def split(words: list[str]) -> tuple[str, dict[str, str], list[str]]:
+    """The target, the options of `./lab load` itself, and the engine's.
+
+    >>> split(["-n", "8", "service/ollama", "--pods=2", "--model", "library/x"])
+    ('service/ollama', {'--pods': '2'}, ['-n', '8', '--model', 'library/x'])
+    """
+    target, own, rest, left = "", {}, [], list(words)
+    while left:
+        word = left.pop(0)
+        name, equals, value = word.partition("=")
+        takes_next = not equals and left
+        if name in OWN:
+            own[name] = value if equals else left.pop(0) if left else ""
+        elif name in VALUES and takes_next:
+            rest += [word, left.pop(0)]
+        elif word.startswith("-") or target:
+            rest.append(word)
+        else:
+            target = word
+    return target, own, rest
+
+
+def is_url(target: str) -> bool:
+    """Is it an address, and no object of the cluster?
+
+    >>> is_url("http://127.0.0.1:11434"), is_url("127.0.0.1:11434"), is_url("service/ollama")
+    (True, True, False)
+    """
+    return ":" in target

@@ -31,6 +31,7 @@ METRICS = (
     "schedule_deviation_ms",
     "connect_ms",
 )
+LATE_S = 0.1  # workers who begin further apart did not ask together
 # tokens per second are recorded in thousandths, all else in nanoseconds
 UNIT = {"tokens_per_s_per_request": "0.001/s"}
 
@@ -197,8 +198,11 @@ class Result:
         return result
 
     @classmethod
-    def merge(cls, results: list[Result]) -> Result:
-        """All workers' results as one; each worker's own client and trust stay in `workers`."""
+    def merge(cls, results: list[Result], start_at: float = 0.0) -> Result:
+        """All workers' results as one; each worker's own client and trust stay in `workers`.
+
+        Who began later than `start_at`, when all were to begin, is a reason for doubt.
+        """
         first = results[0]
         whole = cls(first.plan if len(results) == 1 else _whole_plan([r.plan for r in results]))
         whole.started_at = min(result.started_at for result in results)
@@ -216,8 +220,11 @@ class Result:
             for name in METRICS:
                 whole.metrics[name].merge(result.metrics[name])
             whole.delay.merge(result.delay)
-            label = f"worker {result.plan.worker}: "
-            whole.reasons += [label + reason for reason in result.reasons]
+            label = f"worker {result.plan.worker}"
+            whole.reasons += [f"{label}: {reason}" for reason in result.reasons]
+            late_s = result.started_at - start_at if start_at else 0.0
+            if late_s > LATE_S:
+                whole.reasons.append(f"{label} began {late_s:.1f} s after the others")
             worker = {"worker": result.plan.worker, "client": result.client()}
             whole.workers.append({**worker, "trust": result.trust()})
         return whole

@@ -52,7 +52,7 @@ def run(
             children.append(child)
             child.stdin.write(plan.to_json().encode())
             child.stdin.close()
-        return Collector(children, on_progress).run()
+        return Collector(children, on_progress, start_at).run()
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for child in children:
@@ -65,8 +65,8 @@ def run(
 class Collector:
     """Reads what the workers print until each has printed its result."""
 
-    def __init__(self, children: list[subprocess.Popen], on_progress) -> None:
-        self.children, self.on_progress = children, on_progress
+    def __init__(self, children: list[subprocess.Popen], on_progress, start_at: float) -> None:
+        self.children, self.on_progress, self.start_at = children, on_progress, start_at
         self.interrupted = False
         self.states: dict[int, Progress] = {}
         self.results: dict[int, Result] = {}
@@ -100,7 +100,7 @@ class Collector:
         if len(self.results) < len(self.children):
             saw = f"{len(self.results)} of {len(self.children)} results"
             raise LoadError("a worker ended without a result", saw, "the lines above say why")
-        return Result.merge([self.results[descriptor] for descriptor in texts])
+        return Result.merge([self.results[descriptor] for descriptor in texts], self.start_at)
 
     def _take(self, descriptor: int, line: bytes) -> None:
         try:

@@ -39,8 +39,8 @@ def test_with_kernel_stamps_the_verdict_does_not_speak_of_them():
         result = engine.run(planned(server.url))
     plain = result.plain()
     assert plain["client"]["timestamps"] == "kernel"
-    assert 1 <= plain["client"]["delay_ms"]["count"] <= 40  # each poll's longest
-    assert not [reason for reason in plain["trust"]["reasons"] if "timestamps" in reason]
+    assert plain["client"]["delay_ms"]["count"] >= 40
+    assert not [reason for reason in plain["trust"]["reasons"] if "timestamp" in reason]
 
 
 @pytest.mark.parametrize(("unstamped", "clock_of"), [(2, "kernel"), (6, "user")])

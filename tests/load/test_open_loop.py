@@ -72,7 +72,7 @@ def test_a_run_of_some_seconds_sends_what_is_due_in_them():
 def test_a_look_at_the_clock_does_not_hold_up_what_is_due_just_after_it():
     """A poll waits whole milliseconds: one for the tick may not reach beyond the next arrival."""
     with serving(good) as server:
-        loop = engine.Engine(planned(server.url, requests=1, rate=1.0), None, 1.0, None)
+        loop = engine.Engine(planned(server.url, requests=1, rate=1.0), None, 1.0)
         try:
             now = time.monotonic_ns()
             loop.next_tick, loop.due = now + 200_000, now + 300_000
