@@ -103,7 +103,8 @@ def _load(words: list[str]) -> int:
     from labkit.load.options import is_url, split
 
     target, own, _ = split(words)
-    if {"-h", "--help", "--plan"}.intersection(words) or is_url(target) or not (target or own):
+    alone = is_url(target) or not target
+    if {"-h", "--help", "--plan"}.intersection(words) or (alone and not own):
         return load(words)
     from labkit import loading
 

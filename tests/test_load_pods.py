@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from labkit import load_job, load_pods
-from labkit.errors import ApiSilent, CommandFailed, NotFound, PodFailed, TimedOut
+from labkit.errors import ApiSilent, CommandFailed, NotFound, PodFailed, Refused, TimedOut
 from labkit.load.errors import LoadError
 from labkit.load.plan import Plan
 from labkit.load.result import Result
@@ -45,6 +45,7 @@ class Cluster:
         self.late_s = [0.0, 0.0]
         self.ends: list[object] = [None, None]  # a line, or an error, in place of a result
         self.silent = 0  # logs that cannot be read at first
+        self.trouble: Exception = ApiSilent("the API server does not answer", "", "")
         self.waits_for_deletion = False
         self.ready = self.ready_at_start = 0
 
@@ -69,7 +70,7 @@ class Cluster:
         index = int(path.removesuffix("/log")[-1])
         if index == 1 and self.silent:
             self.silent -= 1
-            raise ApiSilent("the API server does not answer", "", "")
+            raise self.trouble
         self.ready += 1
         yield READY
         yield None
@@ -136,6 +137,19 @@ def test_a_log_that_cannot_be_read_for_a_moment_is_read_anew(run, cluster, monke
     cluster.silent = 1
     assert run().succeeded == 4
     assert cluster.ready_at_start == 2
+
+
+def test_a_log_that_is_refused_is_asked_for_again_but_not_for_ever(run, cluster, monkeypatch):
+    monkeypatch.setattr(load_pods, "PAUSE_S", 0.01)
+    cluster.trouble = Refused("the API server refuses", "500: dial tcp: no route to host", "")
+    cluster.silent = load_pods.REFUSALS
+    assert run().succeeded == 4
+    cluster.deleted.clear()
+    cluster.started.clear()
+    cluster.silent = 10 * load_pods.REFUSALS
+    with pytest.raises(CommandFailed) as error:
+        run()
+    assert "worker 1" in error.value.happened
 
 
 def test_a_worker_without_a_result_is_told_with_its_last_words(run, cluster):

@@ -12,6 +12,7 @@ import pytest
 
 import labkit
 from labkit import load_pods, load_target, loading, session
+from labkit.__main__ import main
 from labkit.errors import LabError
 from labkit.load.plan import Plan
 from labkit.load.result import Result
@@ -140,6 +141,21 @@ def test_another_request_than_a_prompt_wants_no_model(served):
     assert json.loads(plan.body) == body
 
 
+def test_a_path_alone_is_asked_for_and_nothing_is_sent(served, capsys):
+    loading.load_test("service/ollama", path="/api/tags", clients=1, rate=5, requests=2)
+    assert capsys.readouterr().out.startswith(
+        "$ ./lab load service/ollama -n 2 -c 1 -t 60 --rate 5 --arrivals constant --path /api/tags"
+    )
+    (plan,) = served.plans
+    assert (plan.method, plan.model, plan.body, plan.clients) == ("GET", None, None, 1)
+
+
+def test_a_prompt_with_an_address_in_it_is_no_target(served):
+    words = ["load", "service/ollama", "-n", "2", "-c", "1", "--prompt", "https://k8s.io, is it?"]
+    assert main(words) == 0
+    assert served.plans[0].prompt == "https://k8s.io, is it?"
+
+
 def test_the_command_takes_the_labs_own_model_when_it_is_told_none(served, capsys):
     assert loading.command(["service/ollama", "-n", "3", "-c", "1", "--pods=2"]) == 0
     assert (served.plans[0].model, served.pods) == (labkit.model, [2])
@@ -168,6 +184,8 @@ def test_with_json_the_answer_alone_is_on_standard_output(served, capsys):
         ("service/ollama -o csv", "Pods keep no row for each request"),
         ("service/ollama --pods 0", "--pods wants a number of workers"),
         ("service/ollama --processes 2", "in the cluster workers are Pods"),
+        ("service/ollama --worker=0/2", "in the cluster workers are Pods"),
+        ("service/ollama --realtime", "in the cluster workers are Pods"),
         ("http://127.0.0.1:1 --pods 2", "these are for what is in the cluster"),
     ],
 )

@@ -88,6 +88,18 @@ def test_points_are_the_figures_of_the_schema_that_a_level_has(sweep):
     assert sweep.points("queue_ms", "mean") == []
 
 
+def test_the_levels_of_a_sweep_at_a_rate_are_told_by_their_clients():
+    levels = [level(1), level(4)]
+    for one in levels:
+        one.plan = one.plan.replace(rate=2.0)
+    swept = Measured("service/ollama", levels, swept=True)
+    assert swept.table().column("at a time") == ["1", "4"]
+    assert [load for load, _ in swept.points("ttft_ms")] == [1, 4]
+    alone = Measured("service/ollama", levels[:1])
+    assert alone.table().column("sent/s") == ["2.0"]
+    assert swept.compare(Measured("service/ollama", [level(2), level(4)], swept=True)).items == []
+
+
 def test_levels_are_compared_with_those_of_the_same_load(sweep):
     other = Measured("service/ollama", [level(4, first_ms=200)])
     table = other.compare(sweep)

@@ -12,6 +12,7 @@ import pytest
 
 import labkit
 from labkit.errors import LabError
+from labkit.load import result
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -93,7 +94,7 @@ def test_the_model_is_the_environments_or_the_labs_own(monkeypatch):
 
 def test_the_version_is_the_projects():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert labkit.__version__ == project["version"]
+    assert labkit.__version__ == project["version"] == result.VERSION
     assert f"[{project['version']}]" in (REPOSITORY / "CHANGELOG.md").read_text()
 
 

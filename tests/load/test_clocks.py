@@ -69,6 +69,57 @@ def test_reads_before_the_kernel_has_begun_to_stamp_are_counted(monkeypatch, uns
     )
 
 
+def test_reads_of_a_client_that_stood_still_are_in_its_delay(monkeypatch):
+    """Later than LATE_NS, as on a CPU that it was kept from."""
+    stood_s = 2 * engine.LATE_NS / 1e9
+
+    def stands_still(_: engine.Engine) -> float:
+        time.sleep(stood_s)
+        return 0
+
+    monkeypatch.setattr(engine.Engine, "_rest", stands_still)
+    with serving(good) as server:
+        result = engine.run(planned(server.url, requests=4))
+    delay = result.plain()["client"]["delay_ms"]
+    assert delay["p99"] > stood_s * 0.9e3
+    assert any("late (p99)" in reason for reason in result.reasons)
+    assert result.metrics["latency_ms"].quantile(0.5) < stood_s * 0.5e3  # it is not in the figures
+
+
+@pytest.mark.parametrize("step_ns", [HOUR_NS, -HOUR_NS], ids=["forward", "back"])
+def test_the_kernels_stamps_from_before_the_clock_was_set_are_not_taken(monkeypatch, step_ns):
+    with serving(good) as server:
+        monkeypatch.setattr(clock, "time", Stepped(server, 20, step_ns))
+        result = engine.run(planned(server.url, clients=8, requests=80))
+    assert (result.succeeded, result.clock_steps) == (80, 1)
+    assert result.unstamped_reads > 8
+    plain = result.plain()
+    for metric in ("ttft_ms", "latency_ms"):
+        assert 0 < plain[metric]["min"] <= plain[metric]["max"] < 10_000
+    assert plain["gap_ms"]["max"] < 10_000
+
+
+class OutOfTheCpu:
+    """A realtime clock whose first reading takes long: another process has the CPU."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+
+    def time_ns(self) -> int:
+        self.readings += 1
+        if self.readings == 1:
+            time.sleep(0.01)
+        return time.time_ns()
+
+
+def test_the_clocks_are_read_again_when_something_came_between(monkeypatch):
+    between = OutOfTheCpu()
+    monkeypatch.setattr(clock, "time", between)
+    ahead = clock.Clock().ahead()
+    assert between.readings > 1
+    assert abs(ahead - (time.time_ns() - time.monotonic_ns())) < 5_000_000
+
+
 class Stepped:
     """The module `time`, whose realtime clock is set by an hour when `server` has seen enough."""
 

@@ -141,6 +141,20 @@ def test_nobody_who_reads_its_output_is_no_traceback(server, output):
     assert (code, err) == (141, "")
 
 
+def test_rows_are_those_of_the_requests_that_count(server):
+    words = ("-n", "5", "-c", "1", "--warmup", "3", "-o", "csv", "--model", "tiny")
+    code, out, err = ended(started(server.url, *words))
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 1 + 5
+
+
+@pytest.mark.parametrize("several", [("--sweep", "1,2"), ("--processes", "2")])
+def test_rows_that_cannot_be_told_apart_are_refused(server, several):
+    code, out, err = ended(started(server.url, "-n", "4", "-c", "2", "-o", "csv", *several))
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == "LoadError: rows of several runs cannot be told apart"
+
+
 def test_nobody_who_reads_its_progress_ends_the_run(server):
     reading, writing = os.pipe()
     os.close(reading)

@@ -69,6 +69,33 @@ def test_a_run_of_some_seconds_sends_what_is_due_in_them():
     assert result.duration_s >= 0.39
 
 
+def test_when_time_is_over_nothing_waits_for_a_connection():
+    """The first answer frees a client, for which there is no more to do."""
+    takes_s = iter([0.5])
+
+    def one_sooner(client: Client) -> None:
+        client.request()
+        time.sleep(next(takes_s, 1.5))
+        client.send(GOOD)
+
+    with serving(one_sooner) as server:
+        plan = planned(server.url, requests=None, seconds=0.3, rate=100.0, clients=6)
+        result = engine.run(plan)
+    assert result.succeeded == 6
+    assert "24 arrivals found no free connection and were never sent" in result.reasons
+    assert result.cpu_s < 0.4 * result.duration_s
+
+
+def test_a_first_token_that_nobody_saw_was_not_in_time():
+    with serving(good) as server:
+        limits = (("ttft", 10_000.0),)
+        seen = engine.run(planned(server.url, requests=4, goodput=limits))
+        url = f"{server.url}/elsewhere"
+        unseen = engine.run(planned(url, requests=4, goodput=limits, api=None, model=None))
+    assert (seen.good, unseen.good) == (4, 0)
+    assert unseen.succeeded == 4
+
+
 def test_a_look_at_the_clock_does_not_hold_up_what_is_due_just_after_it():
     """A poll waits whole milliseconds: one for the tick may not reach beyond the next arrival."""
     with serving(good) as server:

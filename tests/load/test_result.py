@@ -89,6 +89,15 @@ def test_merging_adds_up_and_keeps_each_workers_own_part():
     assert merged.plain()["trust"]["verdict"] == "doubtful"
 
 
+def test_a_worker_that_began_after_the_moment_is_a_reason_for_doubt():
+    parts = [filled(PLAN.share(0, 2)), filled(PLAN.share(1, 2))]
+    for part in parts:
+        part.reasons, part.started_at = [], 100.0
+    assert Result.merge(parts, 100.0).reasons == []
+    parts[1].started_at = 102.5
+    assert Result.merge(parts, 100.0).reasons == ["worker 1 began 2.5 s after the others"]
+
+
 def test_an_interrupted_or_unstamped_part_marks_the_whole():
     parts = [filled(PLAN.share(0, 2)), filled(PLAN.share(1, 2))]
     parts[1].interrupted, parts[1].unstamped_reads = True, 4
