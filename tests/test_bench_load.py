@@ -78,6 +78,16 @@ def test_the_reference_forgets_on_reset_and_lists_arrivals_in_order():
         assert measuring.stats(port)["requests"] == 0 == len(measuring.arrivals_ns(port))
 
 
+@pytest.mark.parametrize("spread", [True, False])
+def test_spread_streams_begin_in_different_parts_of_a_gap(spread):
+    import measuring
+
+    with measuring.reference(tokens=1, first_us=1000, gap_us=200_000, spread=spread) as port:
+        limit(port, "--streams", "16", "--requests", "16")
+        first = measuring.stats(port)["ttft_ms"]
+    assert (first["max"] > 150) == (first["p50"] > 50) == spread
+
+
 def test_several_lines_per_write_are_all_counted():
     import measuring
 
@@ -230,15 +240,14 @@ def test_a_peer_that_cannot_be_had_has_a_reason_and_no_program():
 
 
 def test_every_client_of_a_figure_is_one_that_can_be_found():
-    import accuracy
     import clients
+    import comparing
     import cost
     import memory
     import open_loop
     import peers
-    import start
 
-    asked = {*accuracy.NAMES, *memory.NAMES, *start.NAMES, *open_loop.NAMES}
+    asked = {*comparing.ALL, *open_loop.NAMES}
     asked |= {"wrk", *cost.PACED_PEERS, *cost.FAST_PEERS, *cost.TINY_PEERS, *memory.PEERS}
     assert asked <= set(clients.OWN) | set(peers.FINDERS)
     assert set(peers.FINDERS) - set(clients.PEERS) == {"k6"}

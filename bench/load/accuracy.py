@@ -9,10 +9,9 @@ import contextlib
 import clients
 import measuring
 from clients import REALTIME
-from comparing import OURS, Figure, Goal, Options, complete, interleaved
+from comparing import ALL, OURS, Figure, Goal, Options, complete, interleaved
 
 PACE = {"tokens": 64, "first_us": 50_000, "gap_us": 20_000, "ahead": True}
-NAMES = (OURS, "C", "hey", "vllm-style", "locust", "k6", "inference-perf", "aiperf", "guidellm")
 STREAMS = (64, 256, 1000)
 FEWEST_REQUESTS = 320  # below it a p99 is the luck of three answers
 ROUNDS = 3
@@ -22,7 +21,7 @@ TTFT_MS, GAP_MS = 0.2, 0.1
 def measure(options: Options) -> Figure:
     rows, goals, notes = [], [], []
     for beside in ("", "hog"):
-        names = NAMES if not beside else (OURS, REALTIME, "C", "hey")
+        names = ALL if not beside else (OURS, REALTIME, "C", "hey")
         for streams in options.streams or STREAMS:
             values, more = interleaved(names, options, _once(streams, options, beside))
             notes += more

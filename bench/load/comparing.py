@@ -9,6 +9,7 @@ import clients
 from labkit.errors import LabError
 
 OURS = "labkit"
+ALL = (OURS, "C", "hey", "vllm-style", "locust", "k6", "inference-perf", "aiperf", "guidellm")
 
 
 class Options(NamedTuple):

@@ -3,12 +3,11 @@
 import clients
 import measuring
 from accuracy import PACE
-from comparing import OURS, Figure, Goal, Options, complete, interleaved, peer_goals
+from comparing import ALL, OURS, Figure, Goal, Options, complete, interleaved, peer_goals
 
 STREAMS, ROUNDS = 1000, 3
 LARGEST_MB = 25
 PEERS = {"hey": 2.0, "guidellm": 50.0}
-NAMES = (OURS, "C", "hey", "vllm-style", "locust", "k6", "inference-perf", "aiperf", "guidellm")
 SLOW = {"tokens": 64, "first_us": 50_000, "gap_us": 200_000, "ahead": True}  # 5,000 chunks a second
 ANSWER_S = 0.05 + 64 * 0.2
 WARM_S = 60  # the size that the rest is held against
@@ -25,7 +24,7 @@ def measure(options: Options) -> Figure:
         complete(client, client.seen(run.output), requests)
         return {"mb": run.memory_mb}
 
-    values, notes = interleaved(NAMES, options, once)
+    values, notes = interleaved(ALL, options, once)
     ours = values.get(OURS, {}).get("mb")
     rows = [
         (name, found["mb"], found["mb"] / ours if ours else None) for name, found in values.items()

@@ -2,9 +2,8 @@
 
 import clients
 import measuring
-from comparing import OURS, Figure, Goal, Options, interleaved
+from comparing import ALL, OURS, Figure, Goal, Options, interleaved
 
-NAMES = (OURS, "C", "hey", "vllm-style", "locust", "k6", "inference-perf", "aiperf", "guidellm")
 LONGEST_MS = 40
 
 
@@ -16,7 +15,7 @@ def measure(options: Options) -> Figure:
             first_ns = measuring.arrivals_ns(port)[0]
         return {"first_ms": (first_ns - run.began_ns) / 1e6, "exit_ms": run.duration_s * 1000}
 
-    values, notes = interleaved(NAMES, options, once)
+    values, notes = interleaved(ALL, options, once)
     rows = [(name, *found.values()) for name, found in values.items()]
     goals = [Goal("start to first request, ms", values.get(OURS, {}).get("first_ms"), LONGEST_MS)]
     head = ("client", "to the first request, ms", "to the exit, ms")
