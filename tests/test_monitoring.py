@@ -111,19 +111,35 @@ def test_up_waits_for_the_deployments_and_for_the_api_that_top_asks(asked, monke
     ]
 
 
-def test_an_api_that_does_not_come_is_told_in_three_lines(monkeypatch):
+def test_an_api_that_does_not_come_is_told_with_its_condition_and_its_pod(monkeypatch):
     def no(lab, *words, **options):
         raise CommandFailed("kubectl wait failed", "timed out waiting", "x")
 
+    there = {
+        "type": "Available",
+        "status": "False",
+        "reason": "MissingEndpoints",
+        "message": "none",
+    }
+    runs = {"name": "server", "state": {"running": {}}, "ready": False}
+    pod = {"metadata": {"name": "metrics-server-1"}, "status": {"containerStatuses": [runs]}}
+    has: dict[str, dict] = {
+        monitoring.API: {"status": {"conditions": [there]}},
+        "pods": {"items": [pod]},
+    }
     monkeypatch.setattr(rollout, "wait", lambda lab, task, *names: None)
     monkeypatch.setattr(kube.Lab, "kubectl", no)
+    monkeypatch.setattr(kube.Lab, "get", lambda lab, what, *words: has.get(what, {}))
     with pytest.raises(TimedOut) as error:
         monitoring.wait(OURS, Task("x", 0.0, None))
     assert str(error.value).splitlines() == [
         "TimedOut: the metrics API not available after 120 s",
-        "saw: timed out waiting",
-        "try: ./lab logs cluster, then ./lab up again",
+        "saw: MissingEndpoints: none; metrics-server-1: server runs and is not ready",
+        "try: kubectl -n kube-system logs deployment/metrics-server, then ./lab up again",
     ]
+    has.clear()
+    with pytest.raises(TimedOut, match="saw: timed out waiting"):
+        monitoring.wait(OURS, Task("x", 0.0, None))
 
 
 def test_status_names_what_has_no_ready_pod(monkeypatch):

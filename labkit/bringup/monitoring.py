@@ -14,6 +14,7 @@ PROMETHEUS, METRICS_SERVER = "prometheus", "metrics-server"
 HOST = f"{PROMETHEUS}.{kube.SYSTEM}:9090"
 FILES = ("prometheus.yml", "alerts.yml")
 API = "apiservice/v1beta1.metrics.k8s.io"
+API_PODS = ("--namespace", "kube-system", "--selector", f"app.kubernetes.io/name={METRICS_SERVER}")
 API_S = 120
 
 
@@ -67,9 +68,20 @@ def wait(lab: kube.Lab, task: Task) -> None:
         except CommandFailed as error:
             raise TimedOut(
                 f"the metrics API not available after {API_S} s",
-                error.saw,
-                "./lab logs cluster, then ./lab up again",
+                _saw(lab) or error.saw,
+                "kubectl -n kube-system logs deployment/metrics-server, then ./lab up again",
             ) from None
+
+
+def _saw(lab: kube.Lab) -> str:
+    """What the API server says of the API, and the state of the Pod that is to serve it."""
+    conditions = lab.get(API).get("status", {}).get("conditions", [])
+    said = [
+        f"{one.get('reason')}: {one.get('message')}"
+        for one in conditions
+        if one["type"] == "Available" and one["status"] != "True"
+    ]
+    return "; ".join([*said, *rollout.states(lab, *API_PODS)])
 
 
 def missing(lab: kube.Lab) -> list[str]:
