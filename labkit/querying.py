@@ -22,6 +22,7 @@ SERVICE = f"/api/v1/namespaces/{kube.SYSTEM}/services/{monitoring.PROMETHEUS}:90
 PATH = f"{SERVICE}/api/v1/query_range"
 POINTS = 150  # a chart of 640 pixels shows no more
 LEAST_STEP_S = 2  # what Prometheus scrapes in
+NONE = "–"  # the series of all that lacks the label which one sums by
 
 
 class Series(NamedTuple):
@@ -136,6 +137,8 @@ def named(query: str, series: Sequence[Series]) -> list[str]:
     >>> nodes = [Series({"job": "cadvisor", "node": name}, []) for name in "xy"]
     >>> named("up", [Series(a, []), *nodes])
     ['pod=a', 'node=x', 'node=y']
+    >>> named("up", [Series(a, []), Series({}, [])])
+    ['a', '–']
     >>> named("up", [Series(a, [])])
     ['up']
     """
@@ -144,13 +147,16 @@ def named(query: str, series: Sequence[Series]) -> list[str]:
     needed = sorted({label for line in series for label in line.labels})
     for label in sorted(needed, key=_worth):
         fewer = [name for name in needed if name != label]
-        left = {_values(line, fewer) for line in series}
-        if len(left) == len(series) and all(map(any, left)):
+        left = [_values(line, fewer) for line in series]
+        told = all(
+            any(values) or not line.labels for values, line in zip(left, series, strict=True)
+        )
+        if len(set(left)) == len(series) and told:
             needed = fewer
     if len(needed) == 1:
-        return [line.labels[needed[0]] for line in series]
+        return [line.labels.get(needed[0], NONE) for line in series]
     return [
-        ", ".join(f"{name}={line.labels[name]}" for name in needed if name in line.labels)
+        ", ".join(f"{name}={line.labels[name]}" for name in needed if name in line.labels) or NONE
         for line in series
     ]
 
