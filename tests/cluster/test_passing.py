@@ -107,6 +107,20 @@ ENDS = {
         {"model": "tiny", "prompt_tokens": 4, "completion_tokens": 40, "done": True},
     ),
     "/api/chat": (b'{"model":"tiny","done":false}\n', {"model": "tiny", "done": False}),
+    "/v1/chat/completions": (  # not streamed: its length says whether it is whole
+        b'{"id":"x","model":"tiny","choices":[{"message":{"content":"a"}}],'
+        b'"usage":{"prompt_tokens":4,"completion_tokens":2,"total_tokens":6}}\n',
+        {"model": "tiny", "prompt_tokens": 4, "completion_tokens": 2, "done": False},
+    ),
+    "/api/generate": (  # an empty prompt
+        b'{"model":"tiny","created_at":"now","response":"","done":true,"done_reason":"load"}\n',
+        {"model": "tiny", "done": True, "done_reason": "load"},
+    ),
+    "/api/tool": (  # who calls one may call its argument so
+        b'{"model":"tiny","message":{"role":"assistant","content":"","tool_calls":[{"function":'
+        b'{"name":"end","arguments":{"done":true}}}]},"done":false}\n',
+        {"model": "tiny", "done": False},
+    ),
 }
 
 
