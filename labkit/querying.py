@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +10,11 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from labkit import kubectl
+from labkit.api import of_a_service
 from labkit.bringup import kube, monitoring
 from labkit.chart import Chart, number
 from labkit.display import echo
-from labkit.errors import ApiSilent, LabError, NotFound, Refused, Unreachable
+from labkit.errors import ApiSilent, LabError, NotFound, Refused, TimedOut, Unreachable
 from labkit.session import Session, current
 from labkit.table import Table
 
@@ -88,7 +88,7 @@ def metrics(query: str, *, minutes: float = 5.0, step_s: float | None = None) ->
     One value every `step_s` seconds, by default 150 of them and not closer than 2 s. Equals
     `kubectl get --raw …/services/prometheus:9090/proxy/api/v1/query_range?query=QUERY…`. Raises
     Refused with Prometheus' own words for a query that is none, NotFound and Unreachable where
-    no Prometheus is, ApiSilent.
+    no Prometheus is, TimedOut for one that takes it too long, ApiSilent.
     """
     session = current()
     asked = asking(query, minutes=minutes, step_s=step_s)
@@ -115,8 +115,10 @@ def queried(session: Session, asked: dict) -> Metrics:
         hint = "mend the query; one that works: lab.metrics('up')"
         raise Refused("Prometheus refuses the query", error.saw, hint) from None
     except ApiSilent as error:
-        # its words for what is behind the proxy path; else it is itself that is silent
-        if not re.search(r"\bservice\b", error.saw):
+        if error.saw.startswith("query timed out"):  # its own 503: it answers, but not this
+            hint = "fewer minutes, or a larger step_s"
+            raise TimedOut("Prometheus did not come to an end", error.saw, hint) from None
+        if not of_a_service(error):
             raise
         raise Unreachable("Prometheus does not answer", error.saw, "./lab up") from None
     return Metrics(asked["query"], asked["end"], asked["step"], [_series(row) for row in found])
