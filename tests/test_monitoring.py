@@ -9,6 +9,7 @@ from labkit.bringup import bom, kube, monitoring, paths, rollout, status
 from labkit.bringup.progress import Task
 from labkit.errors import CommandFailed, TimedOut
 
+REPLICA = {"availableReplicas": 1}
 OURS, THEIRS = kube.Lab(), kube.Lab("theirs")
 
 
@@ -144,15 +145,26 @@ def test_an_api_that_does_not_come_is_told_with_its_condition_and_its_pod(monkey
 
 def test_status_names_what_has_no_ready_pod(monkeypatch):
     def deployments(**available):
-        items = [
-            {"metadata": {"name": name}, "status": {"availableReplicas": count} if count else {}}
+        labels = dict([kube.LABEL])
+        items = {
+            name: {"metadata": {"name": name, "labels": labels}, "status": REPLICA if count else {}}
             for name, count in available.items()
-        ]
-        monkeypatch.setattr(kube.Lab, "get", lambda lab, *words: {"items": items})
+        }
+
+        def get(lab, what, name, *where):
+            assert (what, where[0]) == ("deployment", "--namespace")
+            asked.append((name, where[1]))
+            return items.get(name, {})
+
+        monkeypatch.setattr(kube.Lab, "get", get)
+
+    asked: list[tuple[str, str]] = []
 
     deployments(prometheus=1, models=0)
     assert status._metrics(OURS) == (False, "not ready: metrics-server")
+    assert asked == [("prometheus", "lab-system"), ("metrics-server", "kube-system")]
     assert status._metrics(THEIRS) == (True, "prometheus.lab-system:9090")
+    assert asked[2:] == [("prometheus", "lab-system")]
     deployments(prometheus=0, **{"metrics-server": 1})
     assert status._metrics(OURS) == (False, "not ready: prometheus")
 

@@ -86,12 +86,17 @@ def _saw(lab: kube.Lab) -> str:
 
 def missing(lab: kube.Lab) -> list[str]:
     """Those Deployments that have no Pod which is ready."""
-    chosen = ("--all-namespaces", "--selector", "=".join(kube.LABEL))
-    found = lab.get("deployments", *chosen).get("items", [])
-    available = {
-        item["metadata"]["name"] for item in found if item["status"].get("availableReplicas")
-    }
-    return [name for name in names(lab) if name not in available]
+    where = {PROMETHEUS: kube.SYSTEM, METRICS_SERVER: "kube-system"}
+    return [
+        name
+        for name in names(lab)
+        if not _runs(lab.get("deployment", name, "--namespace", where[name]))
+    ]
+
+
+def _runs(deployment: dict) -> bool:
+    ours = deployment.get("metadata", {}).get("labels", {}).get(kube.LABEL[0]) == kube.LABEL[1]
+    return ours and bool(deployment["status"].get("availableReplicas"))
 
 
 def remove(lab: kube.Lab) -> None:
