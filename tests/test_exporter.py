@@ -105,6 +105,16 @@ def test_a_rate_finds_a_zero_before_the_first_of_each_outcome(sums):
             assert found[f'ollama_answers_total{{path="{path}",outcome="{outcome}"}}'] == 0
 
 
+def test_a_rate_finds_zeros_before_the_first_answer_of_the_pods_model(exporter):
+    made = exporter.Sums(MODEL)
+    before = samples(made.lines())
+    made.add(record({**WHOLE, "prompt_eval_duration": 1, "eval_duration": 1}))
+    after = samples(made.lines())
+    assert set(after) == set(before)
+    assert not any(before.values())
+    assert after[f'gen_ai_server_request_duration_seconds_count{{gen_ai_request_model="{MODEL}"}}']
+
+
 def test_an_answer_is_added_to_tokens_and_times(sums):
     sums.add(record())
     found = samples(sums.lines())
