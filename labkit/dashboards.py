@@ -13,6 +13,9 @@ from labkit.querying import Metrics, asking, queried
 from labkit.session import Session, current
 
 EVERY_S = 2.0  # what Prometheus scrapes in: there is nothing new in between
+# The end of the last answer is scraped up to EVERY_S later, and what is asked ends at a step, up
+# to as long before now; the half is for the scrape itself.
+SETTLE = 2.5
 BACK_S = 300.0
 LEAST_S = 60.0  # shorter, and rates over 30 s are all that one sees
 
@@ -58,7 +61,7 @@ class Dashboard(Shown):
         self._over.set()
         self._thread.join()
         if error is None:
-            time.sleep(EVERY_S)  # the end of the last answer is scraped a moment later
+            time.sleep(SETTLE * EVERY_S)
         self._refresh()
         self._live.done(repr(self), self._repr_html_())
         self._made_in = self._cell
