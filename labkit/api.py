@@ -344,6 +344,16 @@ def _said_no(status: dict, path: str, code: int = 0) -> LabError:
     return Refused(f"the API server said no ({reason or code})", message, hint)
 
 
+def of_a_service(error: ApiSilent) -> bool:
+    """Does the API server answer, and only what it has asked for us does not?
+
+    >>> said = ("service unavailable", "error trying to reach service: EOF", "etcd is slow")
+    >>> [of_a_service(ApiSilent("", saw, "")) for saw in said]
+    [True, True, False]
+    """
+    return re.search(r"\bservice\b", error.saw) is not None
+
+
 def _warning(header: str) -> str:
     r"""The text of an HTTP Warning header.
 

@@ -13,6 +13,9 @@ from labkit.querying import Metrics, asking, queried
 from labkit.session import Session, current
 
 EVERY_S = 2.0  # what Prometheus scrapes in: there is nothing new in between
+# The end of the last answer is scraped up to EVERY_S later, and what is asked ends at a step, up
+# to as long before now; the half is for the scrape itself.
+SETTLE = 2.5
 BACK_S = 300.0
 LEAST_S = 60.0  # shorter, and rates over 30 s are all that one sees
 
@@ -21,7 +24,7 @@ def dashboard(*, minutes: float = 0.0, seconds: float = 0.0) -> Dashboard:
     """Seven panels of your namespace, each with its PromQL: who is served, who waits, how long.
 
         with lab.dashboard():
-            lab.generate("What is a Pod?", at="pod/ollama")
+            lab.generate("What is a Pod?", at="service/ollama")
 
     In flight, queued, time to first token, tokens/s, memory, loaded models, errors. In a `with`
     it looks every 2 s for as long as what is inside runs, and what it shows at the end stays.
@@ -44,13 +47,12 @@ class Dashboard(Shown):
         self._session = session
         # the cell that makes it shows it, unless it has been shown live there
         self._cell, self._made_in = self._made_in, None
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
         self._look(BACK_S)
 
     def __enter__(self) -> Dashboard:
         self._begun = time.monotonic()
         self._live = Live("dashboard")
+        self._over = threading.Event()  # of this `with`: there may be another one after it
         self._thread = threading.Thread(target=self._go_on, daemon=True)
         self._thread.start()
         return self
@@ -59,7 +61,7 @@ class Dashboard(Shown):
         self._over.set()
         self._thread.join()
         if error is None:
-            time.sleep(EVERY_S)  # the end of the last answer is scraped a moment later
+            time.sleep(SETTLE * EVERY_S)
         self._refresh()
         self._live.done(repr(self), self._repr_html_())
         self._made_in = self._cell

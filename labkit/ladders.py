@@ -259,7 +259,7 @@ LADDERS = {
     ),
     "08-metrics/third": Ladder(
         "Two models are asked in turn. How many are in memory at a time?",
-        "ollama_loaded_models, and how often ollama_load_duration_seconds was more than 0.1 s.",
+        "ollama_loaded_models, and how often ollama_load_duration_seconds was more than 0.16 s.",
         "kubectl exec deployment/ollama -- ollama ps; kubectl set env deployment/ollama --list",
         "kubectl set env deployment/ollama OLLAMA_MAX_LOADED_MODELS-, then ask both",
     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +10,11 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from labkit import kubectl
+from labkit.api import of_a_service
 from labkit.bringup import kube, monitoring
 from labkit.chart import Chart, number
 from labkit.display import echo
-from labkit.errors import ApiSilent, LabError, NotFound, Refused, Unreachable
+from labkit.errors import ApiSilent, LabError, NotFound, Refused, TimedOut, Unreachable
 from labkit.session import Session, current
 from labkit.table import Table
 
@@ -22,6 +22,7 @@ SERVICE = f"/api/v1/namespaces/{kube.SYSTEM}/services/{monitoring.PROMETHEUS}:90
 PATH = f"{SERVICE}/api/v1/query_range"
 POINTS = 150  # a chart of 640 pixels shows no more
 LEAST_STEP_S = 2  # what Prometheus scrapes in
+NONE = "–"  # the series of all that lacks the label which one sums by
 
 
 class Series(NamedTuple):
@@ -87,7 +88,7 @@ def metrics(query: str, *, minutes: float = 5.0, step_s: float | None = None) ->
     One value every `step_s` seconds, by default 150 of them and not closer than 2 s. Equals
     `kubectl get --raw …/services/prometheus:9090/proxy/api/v1/query_range?query=QUERY…`. Raises
     Refused with Prometheus' own words for a query that is none, NotFound and Unreachable where
-    no Prometheus is, ApiSilent.
+    no Prometheus is, TimedOut for one that takes it too long, ApiSilent.
     """
     session = current()
     asked = asking(query, minutes=minutes, step_s=step_s)
@@ -114,8 +115,10 @@ def queried(session: Session, asked: dict) -> Metrics:
         hint = "mend the query; one that works: lab.metrics('up')"
         raise Refused("Prometheus refuses the query", error.saw, hint) from None
     except ApiSilent as error:
-        # its words for what is behind the proxy path; else it is itself that is silent
-        if not re.search(r"\bservice\b", error.saw):
+        if error.saw.startswith("query timed out"):  # its own 503: it answers, but not this
+            hint = "fewer minutes, or a larger step_s"
+            raise TimedOut("Prometheus did not come to an end", error.saw, hint) from None
+        if not of_a_service(error):
             raise
         raise Unreachable("Prometheus does not answer", error.saw, "./lab up") from None
     return Metrics(asked["query"], asked["end"], asked["step"], [_series(row) for row in found])
@@ -136,6 +139,8 @@ def named(query: str, series: Sequence[Series]) -> list[str]:
     >>> nodes = [Series({"job": "cadvisor", "node": name}, []) for name in "xy"]
     >>> named("up", [Series(a, []), *nodes])
     ['pod=a', 'node=x', 'node=y']
+    >>> named("up", [Series(a, []), Series({}, [])])
+    ['a', '–']
     >>> named("up", [Series(a, [])])
     ['up']
     """
@@ -144,13 +149,16 @@ def named(query: str, series: Sequence[Series]) -> list[str]:
     needed = sorted({label for line in series for label in line.labels})
     for label in sorted(needed, key=_worth):
         fewer = [name for name in needed if name != label]
-        left = {_values(line, fewer) for line in series}
-        if len(left) == len(series) and all(map(any, left)):
+        left = [_values(line, fewer) for line in series]
+        told = all(
+            any(values) or not line.labels for values, line in zip(left, series, strict=True)
+        )
+        if len(set(left)) == len(series) and told:
             needed = fewer
     if len(needed) == 1:
-        return [line.labels[needed[0]] for line in series]
+        return [line.labels.get(needed[0], NONE) for line in series]
     return [
-        ", ".join(f"{name}={line.labels[name]}" for name in needed if name in line.labels)
+        ", ".join(f"{name}={line.labels[name]}" for name in needed if name in line.labels) or NONE
         for line in series
     ]
 

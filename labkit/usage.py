@@ -6,10 +6,12 @@ import re
 import time
 
 from labkit import kubectl, targets
+from labkit.api import of_a_service
 from labkit.display import Live, echo
 from labkit.errors import ApiSilent, NotFound, Unreachable
 from labkit.session import Session, current
 from labkit.table import Table
+from labkit.targets import Target
 
 API = "/apis/metrics.k8s.io/v1beta1"
 POLL_S = 1.0
@@ -29,28 +31,38 @@ def top(what: str = "pods", *, containers: bool = False, timeout_s: float = 40.0
     `kubectl top WHAT`, with `containers` its `--containers`. metrics-server looks every 10 s: of
     a Pod that has just started it knows nothing yet, and this waits for the figures of each Pod
     that you name, or of any of all "pods". Raises NotFound, Unreachable (no metrics-server, or no
-    figures after `timeout_s` seconds).
+    figures after `timeout_s` seconds), ApiSilent.
     """
     session = current()
     if what in ("nodes", "node", "no"):
         echo(kubectl.line("top", "nodes"))
         return _nodes(session)
-    words, wanted, labels = _meant(session, what)
+    words, one, labels = _meant(session, what)
     echo(kubectl.line("top", *words, selector=labels, containers=containers))
-    found = _waited(session, wanted, labels, timeout_s)
-    chosen = [item for item in found if wanted is None or item["metadata"]["name"] in wanted]
-    return _pods(chosen, containers=containers)
+    return _pods(_waited(session, one, labels, timeout_s), containers=containers)
 
 
-def _meant(session: Session, what: str) -> tuple[list[str], set[str] | None, str | None]:
-    """kubectl's words for it, its Pods (None: all), and the labels that select them."""
+def _meant(session: Session, what: str) -> tuple[list[str], Target | None, str | None]:
+    """kubectl's words for it, what has the Pods (None: all), and the labels that select them."""
     if what in ("pods", "pod", "po"):
         return ["pods"], None, None
     one = targets.parsed(session, what)
-    pods = {pod["metadata"]["name"] for pod in targets.pods_of(session, one)}
+    item = targets.found(session, one)
     if one.resource.kind == "Pod":
-        return ["pod", one.name], pods, None
-    return ["pods"], pods, targets.selector(targets.found(session, one))
+        return ["pod", one.name], one, None
+    return ["pods"], one, targets.selector(item)
+
+
+def _wanted(session: Session, one: Target) -> set[str]:
+    """Its Pods as they are now, those that go left out: nobody looks at them any more.
+
+    Of those that have not begun only where none runs: a rollout may wait long for the next one.
+    """
+    pods = targets.pods_of(session, one)
+    if one.resource.kind != "Pod":
+        pods = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    running = [pod for pod in pods if pod["status"]["phase"] == "Running"]
+    return {pod["metadata"]["name"] for pod in running or pods}
 
 
 def _running(session: Session) -> set[str]:
@@ -61,20 +73,19 @@ def _running(session: Session) -> set[str]:
 
 
 def _waited(
-    session: Session, wanted: set[str] | None, labels: str | None, timeout_s: float
+    session: Session, one: Target | None, labels: str | None, timeout_s: float
 ) -> list[dict]:
-    """The figures, when there are some of each of these Pods; None: of any that runs."""
+    """The figures, when there are some of each of its Pods; None: of any that runs."""
     deadline = time.monotonic() + timeout_s
     query = {"labelSelector": labels} if labels else None
     with Live("top") as live:
         while True:
             items = _asked(session, f"/namespaces/{session.namespace}/pods", query)
             known = {item["metadata"]["name"] for item in items}
-            late = (wanted or set()) - known
-            if wanted is None and not known:
-                late = _running(session)
+            wanted = _wanted(session, one) if one else known or _running(session)
+            late = wanted - known
             if not late:
-                return items
+                return [item for item in items if item["metadata"]["name"] in wanted]
             names = ", ".join(sorted(late))
             if time.monotonic() > deadline:
                 raise Unreachable(
@@ -90,6 +101,8 @@ def _asked(session: Session, path: str, query: dict | None = None) -> list[dict]
     try:
         return session.api.request("GET", f"{API}{path}", query=query)["items"]
     except (NotFound, ApiSilent) as error:
+        if isinstance(error, ApiSilent) and not of_a_service(error):
+            raise
         raise Unreachable(
             "there is no metrics-server that answers",
             error.saw,

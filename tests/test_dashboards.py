@@ -65,6 +65,24 @@ def test_in_a_with_it_ends_with_what_is_inside_and_tells_the_last_state(promethe
     assert not [one for one in threading.enumerate() if one.daemon and one is board._thread]
 
 
+def test_the_last_look_is_late_enough_for_the_end_of_what_was_inside(prometheus):
+    with lab.dashboard():
+        ended = time.monotonic()
+    assert time.monotonic() - ended >= 2 * dashboards.EVERY_S  # a scrape, and a step
+
+
+def test_a_second_with_goes_on_looking_as_the_first_did(prometheus):
+    board = lab.dashboard()
+    for _ in range(2):
+        with board:
+            before = len(prometheus.asked)
+            deadline = time.monotonic() + 5
+            while len(prometheus.asked) < before + 4 * len(panels.PANELS):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    assert not board._thread.is_alive()
+
+
 def test_with_a_time_it_ends_by_itself(prometheus, capsys):
     begun = time.monotonic()
     lab.dashboard(seconds=0.2)

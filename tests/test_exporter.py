@@ -19,6 +19,7 @@ SOURCE = yaml.safe_load(MANIFEST.read_text())["data"]["exporter.py"]
 MODEL = "lab-llama"
 TIMES = {"request_ms": 0, "queue_ms": 200, "connect_ms": 1, "response_ms": 49, "total_ms": 1250}
 COSTS = {"eval_count": 41, "prompt_eval_count": 7, "load_duration": 30_000_000}
+JSON = "application/json; charset=utf-8"
 WHOLE = {"model": MODEL, "done": True, **COSTS}
 
 
@@ -60,13 +61,22 @@ OUTCOMES = [
     ("ok", record(path="/api/pull", answer={"done": True})),
     ("ok", record(path="/api/show", answer={"done": False})),
     ("ok", record(path="/api/generate", method="HEAD", answer=None)),
+    ("ok", record({"model": MODEL, "done": False}, path="/v1/completions", type=JSON)),
+    ("ok", record({"completion_tokens": 4, "done": False}, path="/v1/chat/completions", type=JSON)),
+    ("ok", record({"model": MODEL, "done": True, "done_reason": "load"}, type=JSON)),
+    ("ok", record(path="/api/chat", answer={"done": True, "done_reason": "unload"}, type=JSON)),
     ("http_error", record(status=404, answer={"error": "model 'no' not found", "done": False})),
     ("http_error", record(status=503, end="sQ", answer=None)),
     ("http_error", record(status=503, end="LR", answer=None)),
     ("in_band_error", record(answer={"error": "an error", "done": False})),
     ("in_band_error", record(path="/api/pull", answer={"error": "no such file", "done": False})),
+    ("in_band_error", record(end="CD", answer={"error": "no such file", "done": False})),
+    ("ok", record(end="CD")),
+    ("canceled", record(end="CD", path="/api/show", type=JSON, answer={"done": False})),
     ("cut", record(end="SD", answer={"model": MODEL, "done": False})),
     ("cut", record(end="SD")),
+    ("cut", record(end="SD", path="/v1/completions", type=JSON)),
+    ("cut", record({"done": False}, path="/v1/completions", type="text/event-stream")),
     ("cut", record(answer={"model": MODEL, "done": False})),
     ("cut", record(path="/api/pull", answer={"done": False})),
     ("cut", record(end="KD", path="/api/show")),
@@ -93,6 +103,16 @@ def test_a_rate_finds_a_zero_before_the_first_of_each_outcome(sums):
     for path in ("/api/generate", "/api/chat", "/api/pull"):
         for outcome in ("ok", "http_error", "in_band_error", "cut", "canceled"):
             assert found[f'ollama_answers_total{{path="{path}",outcome="{outcome}"}}'] == 0
+
+
+def test_a_rate_finds_zeros_before_the_first_answer_of_the_pods_model(exporter):
+    made = exporter.Sums(MODEL)
+    before = samples(made.lines())
+    made.add(record({**WHOLE, "prompt_eval_duration": 1, "eval_duration": 1}))
+    after = samples(made.lines())
+    assert set(after) == set(before)
+    assert not any(before.values())
+    assert after[f'gen_ai_server_request_duration_seconds_count{{gen_ai_request_model="{MODEL}"}}']
 
 
 def test_an_answer_is_added_to_tokens_and_times(sums):
@@ -122,6 +142,12 @@ def test_an_answer_that_is_no_stream_has_no_first_token(sums):
     assert "request_duration" in found
     assert "first_token" not in found
     assert "per_output_token" not in found
+
+
+@pytest.mark.parametrize("reason", ["load", "unload"])
+def test_a_model_that_is_loaded_or_unloaded_by_an_empty_prompt_is_no_answer(sums, reason):
+    sums.add(record({"model": MODEL, "done": True, "done_reason": reason}, type=JSON))
+    assert not [name for name in samples(sums.lines()) if "gen_ai" in name]
 
 
 def test_openais_answers_count_their_own_words_for_tokens(sums):

@@ -9,6 +9,7 @@ from labkit.bringup import bom, kube, monitoring, paths, rollout, status
 from labkit.bringup.progress import Task
 from labkit.errors import CommandFailed, TimedOut
 
+REPLICA = {"availableReplicas": 1}
 OURS, THEIRS = kube.Lab(), kube.Lab("theirs")
 
 
@@ -111,32 +112,59 @@ def test_up_waits_for_the_deployments_and_for_the_api_that_top_asks(asked, monke
     ]
 
 
-def test_an_api_that_does_not_come_is_told_in_three_lines(monkeypatch):
+def test_an_api_that_does_not_come_is_told_with_its_condition_and_its_pod(monkeypatch):
     def no(lab, *words, **options):
         raise CommandFailed("kubectl wait failed", "timed out waiting", "x")
 
+    there = {
+        "type": "Available",
+        "status": "False",
+        "reason": "MissingEndpoints",
+        "message": "none",
+    }
+    runs = {"name": "server", "state": {"running": {}}, "ready": False}
+    pod = {"metadata": {"name": "metrics-server-1"}, "status": {"containerStatuses": [runs]}}
+    has: dict[str, dict] = {
+        monitoring.API: {"status": {"conditions": [there]}},
+        "pods": {"items": [pod]},
+    }
     monkeypatch.setattr(rollout, "wait", lambda lab, task, *names: None)
     monkeypatch.setattr(kube.Lab, "kubectl", no)
+    monkeypatch.setattr(kube.Lab, "get", lambda lab, what, *words: has.get(what, {}))
     with pytest.raises(TimedOut) as error:
         monitoring.wait(OURS, Task("x", 0.0, None))
     assert str(error.value).splitlines() == [
         "TimedOut: the metrics API not available after 120 s",
-        "saw: timed out waiting",
-        "try: ./lab logs cluster, then ./lab up again",
+        "saw: MissingEndpoints: none; metrics-server-1: server runs and is not ready",
+        "try: kubectl -n kube-system logs deployment/metrics-server, then ./lab up again",
     ]
+    has.clear()
+    with pytest.raises(TimedOut, match="saw: timed out waiting"):
+        monitoring.wait(OURS, Task("x", 0.0, None))
 
 
 def test_status_names_what_has_no_ready_pod(monkeypatch):
     def deployments(**available):
-        items = [
-            {"metadata": {"name": name}, "status": {"availableReplicas": count} if count else {}}
+        labels = dict([kube.LABEL])
+        items = {
+            name: {"metadata": {"name": name, "labels": labels}, "status": REPLICA if count else {}}
             for name, count in available.items()
-        ]
-        monkeypatch.setattr(kube.Lab, "get", lambda lab, *words: {"items": items})
+        }
+
+        def get(lab, what, name, *where):
+            assert (what, where[0]) == ("deployment", "--namespace")
+            asked.append((name, where[1]))
+            return items.get(name, {})
+
+        monkeypatch.setattr(kube.Lab, "get", get)
+
+    asked: list[tuple[str, str]] = []
 
     deployments(prometheus=1, models=0)
     assert status._metrics(OURS) == (False, "not ready: metrics-server")
+    assert asked == [("prometheus", "lab-system"), ("metrics-server", "kube-system")]
     assert status._metrics(THEIRS) == (True, "prometheus.lab-system:9090")
+    assert asked[2:] == [("prometheus", "lab-system")]
     deployments(prometheus=0, **{"metrics-server": 1})
     assert status._metrics(OURS) == (False, "not ready: prometheus")
 

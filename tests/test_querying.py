@@ -8,7 +8,7 @@ import pytest
 
 import labkit as lab
 from labkit import querying
-from labkit.errors import ApiSilent, LabError, NotFound, Refused, Unreachable
+from labkit.errors import ApiSilent, LabError, NotFound, Refused, TimedOut, Unreachable
 from labkit.querying import Metrics, Series
 
 PROXY = "/api/v1/namespaces/lab-system/services/prometheus:9090/proxy"
@@ -90,6 +90,18 @@ def test_a_prometheus_without_a_ready_pod_does_not_answer(prometheus):
     prometheus({"kind": "Status", "message": said, "code": 503}, 503)
     with pytest.raises(Unreachable, match="Prometheus does not answer\nsaw: no endpoints"):
         lab.metrics("up")
+
+
+def test_a_query_that_takes_prometheus_too_long_is_no_fault_of_the_api_server(prometheus):
+    said = "query timed out in expression evaluation"
+    prometheus({"status": "error", "errorType": "timeout", "error": said}, 503)
+    with pytest.raises(TimedOut) as error:
+        lab.metrics("up", minutes=60)
+    assert str(error.value).splitlines() == [
+        "TimedOut: Prometheus did not come to an end",
+        f"saw: {said}",
+        "try: fewer minutes, or a larger step_s",
+    ]
 
 
 def test_an_api_server_that_is_silent_is_no_fault_of_prometheus(prometheus, connected):

@@ -26,10 +26,12 @@ def test_out_of_time_it_says_what_each_pod_says(monkeypatch, task):
         raise CommandFailed("kubectl rollout failed", "timed out", "x")
 
     waiting = {"state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    runs = {"name": "server", "state": {"running": {}}}
     pods = [
         {"metadata": {"name": "a"}, "status": {"containerStatuses": [waiting]}},
         {"metadata": {"name": "b"}, "status": {"phase": "Pending"}},
-        {"metadata": {"name": "c"}, "status": {"containerStatuses": [{"state": {"running": {}}}]}},
+        {"metadata": {"name": "c"}, "status": {"containerStatuses": [{**runs, "ready": True}]}},
+        {"metadata": {"name": "d"}, "status": {"containerStatuses": [{**runs, "ready": False}]}},
     ]
     monkeypatch.setattr(kube.Lab, "kubectl", no)
     monkeypatch.setattr(kube.Lab, "get", lambda lab, *words: {"items": pods})
@@ -37,7 +39,7 @@ def test_out_of_time_it_says_what_each_pod_says(monkeypatch, task):
         rollout.wait(kube.Lab(), task, "models", "ollama")
     assert str(error.value).splitlines() == [
         "TimedOut: deployment/models and deployment/ollama in lab-system not ready after 180 s",
-        "saw: a: ImagePullBackOff, b: Pending",
+        "saw: a: ImagePullBackOff, b: Pending, d: server runs and is not ready",
         "try: ./lab logs cluster, then ./lab up again",
     ]
     monkeypatch.setattr(kube.Lab, "get", lambda lab, *words: {})

@@ -1,10 +1,12 @@
 """up's second tries: a cluster is worth more than one failed command."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from labkit.bringup import cluster, kube, model, up
+from labkit.bringup import cluster, jupyter, kube, mirror, model, monitoring, up
 from labkit.bringup.progress import Reporter
-from labkit.errors import CommandFailed
+from labkit.errors import CommandFailed, TimedOut
 
 ANSWER = model.Answer("A Pod is small.", 1000.0)
 
@@ -24,6 +26,7 @@ def run(monkeypatch):
             return ANSWER
 
         monkeypatch.setattr(up.Up, "_inside", inside)
+        monkeypatch.setattr(up.Up, "_metrics", lambda self, lab: done.append("metrics"))
         monkeypatch.setattr(up.Up, "_machine", lambda self: self._cluster())
         names = ["lab-control-plane", "lab-worker", "lab-worker2", "lab-worker3"]
         monkeypatch.setattr(cluster, "nodes", lambda: names)
@@ -48,13 +51,13 @@ def run(monkeypatch):
 def test_one_failure_is_tried_once_more_and_costs_no_cluster(run):
     lab, done = run(failures=1)
     assert lab.run() == ANSWER
-    assert done == ["ensure 3", "inside", "inside"]
+    assert done == ["ensure 3", "inside", "inside", "metrics"]
 
 
 def test_a_cluster_that_fails_twice_is_replaced_by_one_of_the_same_size(run):
     lab, done = run(failures=2)
     assert lab.run() == ANSWER
-    assert done == ["ensure 3", "inside", "inside", "delete", "ensure 3", "inside"]
+    assert done == ["ensure 3", "inside", "inside", "delete", "ensure 3", "inside", "metrics"]
 
 
 def test_another_model_that_fails_costs_no_cluster(run):
@@ -70,3 +73,51 @@ def test_another_context_is_never_replaced(run, monkeypatch):
     with pytest.raises(CommandFailed):
         lab.run()
     assert done == ["inside"]
+
+
+@pytest.fixture
+def answering(run, monkeypatch):
+    """An `up` whose answer comes; what it did."""
+    metrics, inside = up.Up._metrics, up.Up._inside
+    lab, done = run(failures=0)
+    monkeypatch.setattr(up.Up, "_metrics", metrics)
+    monkeypatch.setattr(up.Up, "_inside", inside)
+    monkeypatch.setattr(mirror, "declare", lambda lab: {})
+    monkeypatch.setattr(mirror, "wait", lambda lab, task, inputs: None)
+    monkeypatch.setattr(model, "ensure", lambda lab, name, task: name)
+    monkeypatch.setattr(model, "ask", lambda lab, name: done.append("answer") or ANSWER)
+    monkeypatch.setattr(up.ollama, "ensure", lambda lab: "0")
+    monkeypatch.setattr(monitoring, "declare", lambda lab: None)
+    monkeypatch.setattr(monitoring, "wait", lambda lab, task: None)
+    return lab, done
+
+
+@pytest.mark.parametrize(("name", "kind"), [("wait", TimedOut), ("declare", CommandFailed)])
+def test_metrics_that_do_not_come_cost_no_cluster_and_are_told_as_they_are(
+    answering, monkeypatch, capsys, name, kind
+):
+    def no(*_):
+        raise kind("no metrics", "an empty plate", "x")
+
+    lab, done = answering
+    monkeypatch.setattr(monitoring, name, no)
+    with pytest.raises(kind, match="no metrics"):
+        lab.run()
+    assert done == ["ensure 3", "answer"]
+    assert "Once more" not in capsys.readouterr().out
+
+
+def test_jupyterlab_is_there_and_said_to_be_when_metrics_do_not_come(
+    answering, monkeypatch, capsys, tmp_path
+):
+    def no(*_):
+        raise TimedOut("no metrics", "an empty plate", "x")
+
+    lab, _ = answering
+    monkeypatch.setattr(monitoring, "wait", no)
+    monkeypatch.setattr(lab, "options", up.Options(jupyter=True))
+    server = SimpleNamespace(port=8888, work=tmp_path, url="http://127.0.0.1:8888/?token=x")
+    monkeypatch.setattr(jupyter, "ensure", lambda context: (server, []))
+    with pytest.raises(TimedOut):
+        lab.run()
+    assert server.url in capsys.readouterr().out

@@ -4,7 +4,7 @@ import pytest
 
 import labkit as lab
 from labkit import usage
-from labkit.errors import Unreachable
+from labkit.errors import ApiSilent, Unreachable
 
 PODS = "/apis/metrics.k8s.io/v1beta1/namespaces/lab/pods"
 
@@ -129,14 +129,55 @@ def test_a_deployment_means_its_pods_and_no_other(cluster, capsys):
     assert "$ kubectl top pods --selector=app=ollama\n" in capsys.readouterr().out
 
 
+def test_pods_that_have_gone_meanwhile_are_waited_for_no_longer(cluster):
+    leaving = {"metadata": {"name": "old", "deletionTimestamp": "now"}, "status": {}}
+    leaving["status"] = {"phase": "Running"}
+    begins = pod("next", "Pending")
+    cluster(
+        {
+            "/apis/apps/v1/namespaces/lab/deployments/ollama": {
+                "metadata": {"name": "ollama"},
+                "spec": {"selector": {"matchLabels": {"app": "ollama"}}},
+            },
+            "/api/v1/namespaces/lab/pods": [
+                {"items": [pod("old"), pod("new")]},
+                {"items": [leaving, pod("new"), begins]},
+            ],
+            PODS: [{"items": []}, {"items": [figures("new", ("1m", "8Mi"))]}],
+        }
+    )
+    assert lab.top("deployment/ollama", timeout_s=5).column("name") == ["new"]
+
+
+def test_a_pod_that_has_not_begun_is_waited_for_where_no_other_runs(cluster):
+    cluster(
+        {
+            "/apis/apps/v1/namespaces/lab/deployments/ollama": {
+                "metadata": {"name": "ollama"},
+                "spec": {"selector": {"matchLabels": {"app": "ollama"}}},
+            },
+            "/api/v1/namespaces/lab/pods": {"items": [pod("next", "Pending")]},
+            PODS: [{"items": []}, {"items": [figures("next", ("1m", "8Mi"))]}],
+        }
+    )
+    assert lab.top("deployment/ollama", timeout_s=5).column("name") == ["next"]
+
+
+def test_an_api_server_that_is_silent_is_no_fault_of_metrics_server(cluster):
+    path = "/apis/metrics.k8s.io/v1beta1/nodes"
+    cluster({path: {"reason": "x", "message": "etcd is slow", "code": 503}})
+    with pytest.raises(ApiSilent, match="the API server cannot answer now"):
+        lab.top("nodes")
+
+
 @pytest.mark.parametrize("code", [404, 503])
 def test_without_a_metrics_server_up_is_what_to_try(cluster, code):
     path = "/apis/metrics.k8s.io/v1beta1/nodes"
-    cluster({path: {"reason": "x", "message": "nobody there", "code": code}})
+    cluster({path: {"reason": "x", "message": "service unavailable", "code": code}})
     with pytest.raises(Unreachable) as error:
         lab.top("nodes")
     assert str(error.value).splitlines() == [
         "Unreachable: there is no metrics-server that answers",
-        "saw: nobody there",
+        "saw: service unavailable",
         "try: ./lab up; in a cluster of your own its owner installs one",
     ]

@@ -14,6 +14,7 @@ PROMETHEUS, METRICS_SERVER = "prometheus", "metrics-server"
 HOST = f"{PROMETHEUS}.{kube.SYSTEM}:9090"
 FILES = ("prometheus.yml", "alerts.yml")
 API = "apiservice/v1beta1.metrics.k8s.io"
+API_PODS = ("--namespace", "kube-system", "--selector", f"app.kubernetes.io/name={METRICS_SERVER}")
 API_S = 120
 
 
@@ -67,19 +68,35 @@ def wait(lab: kube.Lab, task: Task) -> None:
         except CommandFailed as error:
             raise TimedOut(
                 f"the metrics API not available after {API_S} s",
-                error.saw,
-                "./lab logs cluster, then ./lab up again",
+                _saw(lab) or error.saw,
+                "kubectl -n kube-system logs deployment/metrics-server, then ./lab up again",
             ) from None
+
+
+def _saw(lab: kube.Lab) -> str:
+    """What the API server says of the API, and the state of the Pod that is to serve it."""
+    conditions = lab.get(API).get("status", {}).get("conditions", [])
+    said = [
+        f"{one.get('reason')}: {one.get('message')}"
+        for one in conditions
+        if one["type"] == "Available" and one["status"] != "True"
+    ]
+    return "; ".join([*said, *rollout.states(lab, *API_PODS)])
 
 
 def missing(lab: kube.Lab) -> list[str]:
     """Those Deployments that have no Pod which is ready."""
-    chosen = ("--all-namespaces", "--selector", "=".join(kube.LABEL))
-    found = lab.get("deployments", *chosen).get("items", [])
-    available = {
-        item["metadata"]["name"] for item in found if item["status"].get("availableReplicas")
-    }
-    return [name for name in names(lab) if name not in available]
+    where = {PROMETHEUS: kube.SYSTEM, METRICS_SERVER: "kube-system"}
+    return [
+        name
+        for name in names(lab)
+        if not _runs(lab.get("deployment", name, "--namespace", where[name]))
+    ]
+
+
+def _runs(deployment: dict) -> bool:
+    ours = deployment.get("metadata", {}).get("labels", {}).get(kube.LABEL[0]) == kube.LABEL[1]
+    return ours and bool(deployment["status"].get("availableReplicas"))
 
 
 def remove(lab: kube.Lab) -> None:

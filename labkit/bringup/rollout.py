@@ -20,18 +20,21 @@ def wait(lab: kube.Lab, task: Task, *names: str) -> None:
     except CommandFailed:
         raise TimedOut(
             f"{' and '.join(targets)} in {kube.SYSTEM} not ready after {READY_S} s",
-            _saw(lab),
+            ", ".join(states(lab, *kube.IN_SYSTEM)) or "no Pods",
             "./lab logs cluster, then ./lab up again",
         ) from None
 
 
-def _saw(lab: kube.Lab) -> str:
+def states(lab: kube.Lab, *chosen: str) -> list[str]:
+    """What keeps each of these Pods from being ready; nothing of one that is."""
     said = []
-    for pod in lab.get("pods", *kube.IN_SYSTEM).get("items", []):
+    for pod in lab.get("pods", *chosen).get("items", []):
         for status in pod["status"].get("containerStatuses", []):
             waiting = status["state"].get("waiting") or status["state"].get("terminated") or {}
             if waiting:
                 said.append(f"{pod['metadata']['name']}: {waiting.get('reason')}")
+            elif not status["ready"]:
+                said.append(f"{pod['metadata']['name']}: {status['name']} runs and is not ready")
         if not pod["status"].get("containerStatuses"):
             said.append(f"{pod['metadata']['name']}: {pod['status'].get('phase')}")
-    return ", ".join(said) or "no Pods"
+    return said

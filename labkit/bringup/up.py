@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from labkit.bringup import (
@@ -81,6 +81,12 @@ class Up:
         except (TimedOut, CommandFailed) as error:
             answer = self._again(lab, error)
         server = self._jupyter() if self.options.jupyter else None
+        try:
+            self._metrics(lab)
+        except LabError:
+            if server:  # it runs, and most lessons need no metrics
+                say_where(self.reporter, *server)
+            raise
         self._show(answer)
         if server:
             say_where(self.reporter, *server)
@@ -101,10 +107,11 @@ class Up:
             return self._inside(lab)
 
     def _inside(self, lab: kube.Lab) -> model.Answer:
-        """Everything in Kubernetes: mirror, model, the answer, metrics."""
+        """What the answer needs in Kubernetes: mirror, model, and the answer itself."""
         with self.part("model mirror") as task:
             inputs = mirror.declare(lab)
-            monitoring.declare(lab)  # nothing needs it yet: it starts beside all that follows
+            with suppress(CommandFailed, TimedOut):  # `_metrics` does it again, and says why not
+                monitoring.declare(lab)  # nothing needs it yet: it starts beside all that follows
             mirror.wait(lab, task, inputs)
             task.note(f"{mirror.HOST}, in the cluster")
         with self.part("model") as task:
@@ -116,10 +123,14 @@ class Up:
             answer = model.ask(lab, full)
             rate = f", {answer.tokens_per_s:.0f} tokens/s" if answer.tokens_per_s else ""
             task.note(f"by {full}{rate}")
+        return answer
+
+    def _metrics(self, lab: kube.Lab) -> None:
+        """Apart from the answer's parts: no cluster that answers is replaced for want of these."""
         with self.part("metrics") as task:
+            monitoring.declare(lab)
             monitoring.wait(lab, task)
             task.note(f"{monitoring.HOST}, in the cluster")
-        return answer
 
     def _jupyter(self) -> tuple[jupyter.Server, list[str]]:
         with self.part("JupyterLab") as task:

@@ -2,10 +2,12 @@
 
 import json
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -29,10 +31,13 @@ class Proxy(NamedTuple):
 
 @pytest.fixture
 def proxy(lab, answering, tmp_path) -> Iterator[Callable]:
-    """`proxy(answer)`: HAProxy before a server that answers so, and has its model."""
+    """`proxy(answer)`: HAProxy before a server that answers so, and has its model.
+
+    Two at a time, and as many may wait as `waiting` says.
+    """
     made: list[str] = []
 
-    def start(answer: Callable) -> Proxy:
+    def start(answer: Callable, waiting: int = 2) -> Proxy:
         def known(handler) -> None:
             handler.send({}) if handler.path == "/api/show" else answer(handler)
 
@@ -46,7 +51,7 @@ def proxy(lab, answering, tmp_path) -> Iterator[Callable]:
                 text = text.replace(old, new)
             (tmp_path / name).write_text(text.replace("127.0.0.1:11435", server))
         tmp_path.chmod(0o755)
-        env = {"MODEL": "tiny", "OLLAMA_NUM_PARALLEL": "2", "OLLAMA_MAX_QUEUE": "2"}
+        env = {"MODEL": "tiny", "OLLAMA_NUM_PARALLEL": "2", "OLLAMA_MAX_QUEUE": str(waiting)}
         env["QUEUE_TIMEOUT"] = "1s"
         words = [word for key, value in env.items() for word in ("--env", f"{key}={value}")]
         words += ["--volume", f"{tmp_path}:/usr/local/etc/haproxy:ro", "--user", "65532"]
@@ -107,6 +112,20 @@ ENDS = {
         {"model": "tiny", "prompt_tokens": 4, "completion_tokens": 40, "done": True},
     ),
     "/api/chat": (b'{"model":"tiny","done":false}\n', {"model": "tiny", "done": False}),
+    "/v1/chat/completions": (  # not streamed: its length says whether it is whole
+        b'{"id":"x","model":"tiny","choices":[{"message":{"content":"a"}}],'
+        b'"usage":{"prompt_tokens":4,"completion_tokens":2,"total_tokens":6}}\n',
+        {"model": "tiny", "prompt_tokens": 4, "completion_tokens": 2, "done": False},
+    ),
+    "/api/generate": (  # an empty prompt
+        b'{"model":"tiny","created_at":"now","response":"","done":true,"done_reason":"load"}\n',
+        {"model": "tiny", "done": True, "done_reason": "load"},
+    ),
+    "/api/tool": (  # who calls one may call its argument so
+        b'{"model":"tiny","message":{"role":"assistant","content":"","tool_calls":[{"function":'
+        b'{"name":"end","arguments":{"done":true}}}]},"done":false}\n',
+        {"model": "tiny", "done": False},
+    ),
 }
 
 
@@ -146,3 +165,24 @@ def test_a_path_in_other_letters_waits_in_the_same_queue(proxy):
     passed(found.url, "/api/g%65nerate")
     (record,) = found.records(1)
     assert (record["path"], record["backend"]) == ("/api/generate", "inference")
+
+
+def test_without_a_queue_only_those_are_refused_who_find_no_turn(proxy):
+    go, taken = threading.Event(), threading.Semaphore(0)
+
+    def answer(handler) -> None:
+        taken.release()
+        assert go.wait(20)
+        handler.send(WHOLE)
+
+    found = proxy(answer, waiting=0)
+    with ThreadPoolExecutor(2) as pool:
+        first = [pool.submit(passed, found.url) for _ in range(2)]
+        assert taken.acquire(timeout=10)
+        assert taken.acquire(timeout=10)
+        with pytest.raises(urllib.error.HTTPError) as error:
+            passed(found.url)
+        go.set()
+        assert (error.value.code, json.load(error.value)["waiting"]) == (503, 0)
+        assert [one.result(timeout=20) for one in first] == [WHOLE, WHOLE]
+    assert passed(found.url) == WHOLE
