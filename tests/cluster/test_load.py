@@ -77,9 +77,9 @@ def test_four_restricted_pods_begin_together_and_their_histograms_are_added_exac
 ):
     parts = []
 
-    def merge(results, merged=Result.merge):
+    def merge(results, start_at, merged=Result.merge):
         parts.extend(results)
-        return merged(results)
+        return merged(results, start_at)
 
     monkeypatch.setattr(Result, "merge", merge)
     words = ("label", "namespace", twins.ours, "--overwrite")
