@@ -61,14 +61,16 @@ def test_a_front_proxy_must_find_both_pods(prometheus):
     )
 
 
-def test_the_proxies_of_both_pods_must_find_a_model(prometheus):
-    prometheus({"haproxy_backend_active_servers": {"a": 1, "b": 0}})
+def test_both_pods_must_have_a_model_and_have_answered(prometheus):
+    answers = {"ollama_answers_total": {"a": 9, "b": 3}}
+    prometheus({"haproxy_backend_active_servers": {"a": 1, "b": 0}, **answers})
     seen = look(observed.both_serve)
     assert seen == (False, "the proxy of b finds no model", 'lab.pull(at="pod/b")')
-    prometheus({"haproxy_backend_active_servers": {"a": 1}})
-    assert look(observed.both_serve).saw == "the proxy of b finds no model"
-    prometheus({"haproxy_backend_active_servers": {"a": 1, "b": 1}})
-    assert look(observed.both_serve)[:2] == (True, "the proxies of both Pods find their model")
+    healthy = {"haproxy_backend_active_servers": {"a": 1, "b": 1}}
+    prometheus({**healthy, "ollama_answers_total": {"a": 9, "b": 0}})
+    assert look(observed.both_serve)[:2] == (False, "a has answered 9, b has answered 0")
+    prometheus({**healthy, **answers})
+    assert look(observed.both_serve).passed
 
 
 def test_a_limit_that_stops_the_processor_is_seen_and_so_is_none(prometheus):
