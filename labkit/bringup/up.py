@@ -110,8 +110,9 @@ class Up:
         """What the answer needs in Kubernetes: mirror, model, and the answer itself."""
         with self.part("model mirror") as task:
             inputs = mirror.declare(lab)
-            with suppress(CommandFailed, TimedOut):  # `_metrics` does it again, and says why not
-                monitoring.declare(lab)  # nothing needs it yet: it starts beside all that follows
+            if self.made:  # it takes its time to start: beside all that follows
+                with suppress(CommandFailed, TimedOut):  # `_metrics` does it again, and says why
+                    monitoring.declare(lab)
             mirror.wait(lab, task, inputs)
             task.note(f"{mirror.HOST}, in the cluster")
         with self.part("model") as task:

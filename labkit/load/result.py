@@ -60,9 +60,7 @@ class Result:
         self.max_rss_bytes = 0
         self.reads = self.coalesced_reads = self.clock_steps = 0
         self.reconnects = 0  # requests sent again: the server had closed the idle connection
-        self.unstamped_reads = (
-            0  # by the client's clock: the kernel had not begun to stamp, or never
-        )
+        self.unstamped_reads = 0  # by the client's clock: the kernel stamped not yet, or never
         self.reasons: list[str] = []  # why the figures are doubtful
         self.workers: list[dict] = []  # client and trust of each, when merged
 
