@@ -9,10 +9,11 @@ from labkit.load.connection import Connection
 from labkit.load.plan import Plan
 from labkit.load.request import speaks_ollama
 from labkit.load.result import Result
-from labkit.load.wire import EXCERPT, Reader
+from labkit.load.wire import EXCERPT
 
 # What json.loads calls in the end; it guesses each line's encoding and looks for spaces before.
 scan = json.JSONDecoder().scan_once
+PARTS = ("content", "thinking", "tool_calls")  # of a message
 
 
 def parsed(line: bytes) -> dict | None:
@@ -35,10 +36,10 @@ def has_content(line: dict) -> bool:
     >>> has_content({"response": "a"}), has_content({"message": {"content": ""}})
     (True, False)
     """
+    if line.get("response") or line.get("thinking"):
+        return True
     message = line.get("message")
-    parts = [line, message] if isinstance(message, dict) else [line]
-    names = ("response", "content", "thinking", "tool_calls")
-    return any(part.get(name) for part in parts for name in names)
+    return isinstance(message, dict) and any(map(message.get, PARTS))
 
 
 class Answers:
@@ -79,42 +80,46 @@ class Answers:
 
     def ended(self, connection: Connection, stamp: int) -> None:
         """Count a whole response."""
-        self._status(connection.reader.head.status)
-        kind, example, last = self._verdict(connection)
-        if kind:
-            self.result.fail(kind, example)
+        reader = connection.reader
+        status = reader.head.status
+        self._status(status)
+        kind = example = ""
+        last = self.values_of(reader.last_line) if self.ollama and 200 <= status < 300 else None
+        if last and last.get("done") is True and not reader.error_line and "error" not in last:
+            self._succeeded(connection, stamp, last)  # as nearly all are
         else:
-            self._succeeded(connection, stamp, last)
+            kind, example = self._flaw(connection, last)
+            if kind:
+                self.result.fail(kind, example)
+            else:
+                self._succeeded(connection, stamp, last or {})
         if self.on_end:
             self.on_end(connection, stamp, kind)
 
     def _status(self, status: int) -> None:
-        statuses, name = self.result.statuses, str(status)
-        statuses[name] = statuses.get(name, 0) + 1
+        statuses = self.result.statuses
+        statuses[status] = statuses.get(status, 0) + 1
 
-    def _verdict(self, connection: Connection) -> tuple[str, str, dict]:
-        """Kind of failure or "", an example of it, the values of the last line."""
+    def _flaw(self, connection: Connection, last: dict | None) -> tuple[str, str]:
+        """Kind of failure, or "", and an example of it."""
         reader = connection.reader
         if not 200 <= reader.status < 300:
             text = reader.excerpt.decode(errors="replace").strip()
-            return "http_status", f"{reader.status} {text}".strip(), {}
+            return "http_status", f"{reader.status} {text}".strip()
         if not self.ollama:
-            return "", "", {}
+            return "", ""
         if not reader.last_line:
-            return "stream_cut", "an answer without a line", {}
-        last = self.values_of(reader.last_line)
+            return "stream_cut", "an answer without a line"
         if reader.error_line or last is None or "error" in last:
-            return *self._flaw(reader, reader.error_line or reader.last_line), {}
+            line = reader.error_line or reader.last_line
+            shown = line[:EXCERPT].decode(errors="replace")
+            if (parsed(line) or {}).get("error") is not None:
+                return "in_band_error", shown
+            until_close = not reader.head.chunked and reader.head.length is None
+            return "stream_cut" if until_close else "bad_json", shown
         if last.get("done") is not True and last.get("status") != "success":
-            return "stream_cut", f'no "done": true after {connection.chunks} chunks', {}
-        return "", "", last
-
-    def _flaw(self, reader: Reader, line: bytes) -> tuple[str, str]:
-        shown = line[:EXCERPT].decode(errors="replace")
-        if (parsed(line) or {}).get("error") is not None:
-            return "in_band_error", shown
-        until_close = not reader.head.chunked and reader.head.length is None
-        return "stream_cut" if until_close else "bad_json", shown
+            return "stream_cut", f'no "done": true after {connection.chunks} chunks'
+        return "", ""
 
     def _succeeded(self, connection: Connection, stamp: int, last: dict) -> None:
         result, record = self.result, self.record
@@ -137,29 +142,29 @@ class Answers:
             result.chunks += chunks
             gap = (end - first) / (chunks - 1) if chunks > 1 else 0.0
         if self.ollama:
-            self._ollama(last, latency, ttft)
+            self._ollama(last.get, latency, ttft)
         if self.limits_ns:
             never = float("inf")  # a first token that nobody saw was not in time
             seen = {"ttft": never if ttft is None else ttft, "gap": gap, "latency": latency}
             result.good += all(seen[name] <= limit for name, limit in self.limits_ns.items())
 
-    def _ollama(self, last: dict, latency: int, ttft: int | None) -> None:
+    def _ollama(self, get: Callable, latency: int, ttft: int | None) -> None:
         """Ollama's own counts and durations (ns); it leaves out what is zero."""
-        result, record, get = self.result, self.record, last.get
+        result, record = self.result, self.record
         load, prompt = _number(get("load_duration")), _number(get("prompt_eval_duration"))
+        evaluated, tokens = _number(get("eval_duration")), _number(get("eval_count"))
         if load:
             record["load_ms"](load)
         if prompt:
             record["prompt_ms"](prompt)
-        if "eval_duration" in last:
-            record["eval_ms"](_number(last["eval_duration"]))
+        if evaluated:
+            record["eval_ms"](evaluated)
         if ttft is not None and (load or prompt):
             record["queue_ms"](max(0, ttft - load - prompt))
         result.prompt_tokens += _number(get("prompt_eval_count"))
-        tokens = _number(get("eval_count"))
         result.generated_tokens += tokens
         if tokens and latency > 0:
-            record["tokens_per_s_per_request"](int(tokens * 1e12 / latency))
+            record["tokens_per_s_per_request"](tokens * 1_000_000_000_000 // latency)
 
 
 def _number(value: object) -> int:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 
+from labkit.load.histogram import Histogram
 from labkit.load.wire import Reader
 
 # <asm-generic/socket.h>; Python's socket module does not name it
@@ -19,7 +20,7 @@ class Connection:
 
     __slots__ = (
         "address begun chunks feed first held last reader receive request reused sent "
-        "socket start state unsent"
+        "socket start state steady unsent"
     ).split()
 
     def __init__(self, request: bytes, reader: Reader) -> None:
@@ -36,7 +37,27 @@ class Connection:
         self.first = 0  # when the first line with content came
         self.last = 0  # when the latest line came
         self.held: int | None = None  # its gap, counted when a line after it shows that it counts
+        self.steady = False  # will a regular chunk be one more line and one more gap?
         self.chunks = 0
+
+    def took(self, lines: int, stamp: int, regular: bool, gaps: Histogram) -> None:
+        """Count lines that came in one read; `regular`: the last of them says that more follow."""
+        if not self.first:
+            self.first = self.last = stamp
+            self.chunks = 1
+            lines -= 1
+        if lines:
+            if self.held is not None:
+                gaps.record(self.held)
+            gap = (stamp - self.last) // lines  # one stamp for all: they are taken to come evenly
+            if lines > 1:
+                gaps.repeat(gap, lines - 1)
+            self.held, self.last = gap, stamp
+            self.chunks += lines
+        if regular and self.held is not None:
+            gaps.record(self.held)
+            self.held = None
+        self.steady = regular and self.reader.regular
 
     def open(self, address: tuple) -> int:
         """Begin to connect; 0, or the errno of what went wrong."""
@@ -51,7 +72,7 @@ class Connection:
             except OSError as error:  # gVisor: reads without stamps say so in the verdict
                 if error.errno not in (errno.ENOPROTOOPT, errno.EINVAL, errno.EOPNOTSUPP):
                     raise
-        self.receive = sock.recvmsg_into
+        self.receive = sock.recvmsg
         code = sock.connect_ex(sockaddr)
         self.state = CONNECTING if code == errno.EINPROGRESS else IDLE
         return 0 if code == errno.EINPROGRESS else code

@@ -24,7 +24,7 @@ from labkit.load.schedule import arrivals
 from labkit.load.targets import Targets
 from labkit.load.wire import EXCERPT, REGULAR, BadResponse, Reader
 
-BUFFER = 256 * 1024
+ROOM = 64 * 1024  # of one read; more would have malloc map pages for each
 TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
 # Connecting takes 0.1 ms: a thousand in one go would leave the first answers unread, and several
 # lines in one read have one stamp.
@@ -322,20 +322,18 @@ class Engine:
             self._hang_up(connection)  # closed, or sends what nobody asked for
 
     def _loop(self) -> None:
+        # Each line here is run for each chunk of each answer: names are local, calls are few.
         poll, get = self.poller.poll, self.connections.get
-        monotonic_ns = time.monotonic_ns
-        buffer = bytearray(BUFFER)
-        buffers, ends, count = [buffer], buffer.endswith, buffer.count
         result = self.result
-        gaps = result.metrics["gap_ms"]
-        gap, delay = gaps.record, result.delay.repeat
+        gaps, delay = result.metrics["gap_ms"], result.delay
+        gap = gaps.record
         while self._goes_on():
             batch = poll(self._rest(), 1024)
             ahead = self.clock.ahead()  # the kernel stamps by the realtime clock
             realtime = monotonic_ns() + ahead
             earliest, latest = realtime - LATE_NS, realtime + LATE_NS
             oldest = latest
-            reads = coalesced = stamped = 0
+            reads = coalesced = unstamped = 0
             for descriptor, events in batch:
                 connection = get(descriptor)
                 if connection is None:
@@ -346,38 +344,34 @@ class Engine:
                     self._ready(connection)
                     continue
                 try:
-                    size, stamps, _, _ = connection.receive(buffers, 64)
+                    receive = connection.receive
+                    data, stamps, _, _ = receive(ROOM, 64)
                     if stamps:
                         seconds, nanoseconds = _timespec(stamps[0][2])
                         stamp = seconds * 1_000_000_000 + nanoseconds
                         if earliest < stamp < latest or self.clock.trusts(stamp):
-                            stamped += 1
-                            oldest = min(oldest, stamp)
+                            if stamp < oldest:
+                                oldest = stamp
                             stamp -= ahead
                         else:
-                            result.unstamped_reads += 1
+                            unstamped += 1
                             stamp = monotonic_ns()
-                    elif size:
-                        result.unstamped_reads += 1
+                    elif data:
+                        unstamped += 1
                         stamp = monotonic_ns()
                     else:
                         self._broken(connection, None)
                         continue
-                    if (
-                        connection.held is not None
-                        and connection.reader.regular
-                        and ends(REGULAR, 0, size)
-                        and count(b"\n", 0, size) == 3
-                    ):
+                    reads += 1
+                    if connection.steady and data.endswith(REGULAR) and data.count(b"\n") == 3:
                         # One chunk more, as nearly all are: what `feed` and the lines below would
                         # do with it, but calling costs as much as the work.
-                        reads += 1
-                        gap(connection.held)
-                        connection.held = stamp - connection.last
+                        gap(stamp - connection.last)
                         connection.last = stamp
                         connection.chunks += 1
                         continue
-                    lines = connection.feed(buffer, size)
+                    feed = connection.feed
+                    lines = feed(data)
                 except BlockingIOError:
                     continue
                 except OSError as error:
@@ -387,29 +381,15 @@ class Engine:
                     self._failed(connection, "bad_http", str(error))
                     continue
                 if lines:
-                    reads += 1
                     coalesced += lines > 1
-                    if not connection.first:
-                        connection.first = connection.last = stamp
-                        connection.chunks = 1
-                        lines -= 1
-                    if lines:
-                        if connection.held is not None:
-                            gap(connection.held)
-                        each = stamp - connection.last
-                        if lines > 1:
-                            # one stamp for several lines: they are taken to have come evenly
-                            each //= lines
-                            gaps.repeat(each, lines - 1)
-                        connection.held = each
-                        connection.last = stamp
-                        connection.chunks += lines
+                    connection.took(lines, stamp, data.endswith(REGULAR), gaps)
                 if connection.reader.complete:
                     self._ended(connection, stamp)
             result.reads += reads
             result.coalesced_reads += coalesced
-            if stamped:  # the longest of the batch stands for all: never less than it was
-                delay(max(0, monotonic_ns() + ahead - oldest), stamped)
+            result.unstamped_reads += unstamped
+            if reads > unstamped:  # the longest of the batch stands for all: never less than it was
+                delay.repeat(max(0, monotonic_ns() + ahead - oldest), reads - unstamped)
             for _ in range(min(START_AT_ONCE, len(self.ready))):
                 self._go_on(self.ready.popleft())
             for _ in range(min(START_AT_ONCE, self.fresh)):

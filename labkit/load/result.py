@@ -51,7 +51,7 @@ class Result:
         self.started = self.succeeded = self.unfinished = 0
         self.failures = dict.fromkeys(FAILURES, 0)
         self.failure_examples: dict[str, str] = {}
-        self.statuses: dict[str, int] = {}
+        self.statuses: dict[int, int] = {}  # HTTP status → answers
         self.prompt_tokens = self.generated_tokens = self.chunks = 0
         self.good = 0  # requests within the limits of Plan.goodput
         self.metrics = {name: Histogram(UNIT.get(name, "ns")) for name in METRICS}
@@ -142,7 +142,7 @@ class Result:
                 "unfinished": self.unfinished,
             },
             "failures": dict(self.failures),
-            "statuses": dict(self.statuses),
+            "statuses": {str(status): count for status, count in self.statuses.items()},
             "failure_examples": dict(self.failure_examples),
             "rates": self.rates(),
             "tokens": {"prompt": self.prompt_tokens, "generated": self.generated_tokens},
@@ -181,8 +181,9 @@ class Result:
             setattr(result, name, raw[name])
         for name in ("started", "succeeded", "unfinished"):
             setattr(result, name, raw["requests"][name])
-        for name in ("failures", "statuses", "failure_examples"):
-            getattr(result, name).update(raw[name])
+        result.failures.update(raw["failures"])
+        result.failure_examples.update(raw["failure_examples"])
+        result.statuses = {int(status): count for status, count in raw["statuses"].items()}
         result.prompt_tokens, result.generated_tokens = raw["tokens"].values()
         result.chunks = raw["chunks"]
         result.good = raw["goodput"]["requests"] if raw["goodput"] else 0

@@ -77,7 +77,7 @@ class Reader:
         self.line_bytes = 0  # its bytes
         self.missing = 0  # bytes until the end of the chunk or body
         self.lines: list[bytes] = []
-        self.keep_lines = self.wants_lines
+        self.keep_lines = True  # no content yet: lines are looked at, not only counted
         self.regular = False  # may the next bytes take the fast path?
         self.last_line = b""
         self.error_line = (
@@ -98,21 +98,24 @@ class Reader:
         """May the connection carry another request?"""
         return self.complete and self.head.keep_alive and not self.surplus
 
-    def feed(self, buffer: bytearray | bytes, size: int | None = None) -> int:
-        """Read the first `size` bytes of `buffer`; the number of lines that ended in them."""
-        size = len(buffer) if size is None else size
+    def feed(self, data: bytes) -> int:
+        """Read what was received; the number of lines that ended in it."""
         if self.regular:
-            if buffer.endswith(REGULAR, 0, size):
-                feeds = buffer.count(b"\n", 0, size)
-                if feeds == 3 or feeds == 3 * buffer.count(REGULAR, 0, size):
+            if data.endswith(REGULAR):
+                feeds = data.count(b"\n")
+                if feeds == 3 or feeds == 3 * data.count(REGULAR):
                     return feeds // 3
             else:
-                end = buffer.rfind(REGULAR, 0, size) + len(REGULAR)
+                end = data.rfind(REGULAR) + len(REGULAR)
                 if end > len(REGULAR):
-                    count = buffer.count(REGULAR, 0, end)
-                    if buffer.count(b"\n", 0, end) == 3 * count:
-                        return count + self._strictly(bytes(memoryview(buffer)[end:size]))
-        return self._strictly(bytes(memoryview(buffer)[:size]))
+                    count = data.count(REGULAR, 0, end)
+                    if data.count(b"\n", 0, end) == 3 * count:
+                        return count + self._strictly(data[end:])
+        elif self.state == HEAD and not self.rest:
+            count = self._at_once(data)
+            if count is not None:
+                return count
+        return self._strictly(data)
 
     def eof(self) -> bool:
         """The peer closed the connection: is the response whole now?"""
@@ -131,14 +134,13 @@ class Reader:
         self.head, self.state, self.started, self.complete = head, COMPLETE, True, True
         if not self.wants_lines:
             return 0
-        line = self.last_line = data[end + 4 :].rstrip()
-        return self._keep([line]) if line and b"\n" not in line else self._take(line.split(b"\n"))
+        line = data[end + 4 :].rstrip()
+        if not line or b"\n" in line:
+            return self._take(line.split(b"\n"))
+        self.last_line = line
+        return self._keep([line])
 
     def _strictly(self, data: bytes) -> int:
-        if self.state == HEAD and not self.rest:
-            count = self._at_once(data)
-            if count is not None:
-                return count
         count = self._parse(data)
         if not self.keep_lines:
             self.regular = self.state == SIZE and not self.rest and not self.pending
@@ -151,9 +153,10 @@ class Reader:
         if self.complete:
             self.surplus = True
             return 0
+        tried = self.state == SIZE and not self.rest and not self.keep_lines  # the fast path
         if self.rest:
             data, self.rest = self.rest + data, b""
-        count, at, size, kept = 0, 0, len(data), self.keep_lines
+        count, at, size = 0, 0, len(data)
         while at < size and not self.complete:
             state = self.state
             if state in (DATA, LENGTH):
@@ -166,8 +169,8 @@ class Reader:
                         count += self._finish()
                     else:
                         self.state = DATA_END
-            elif state == SIZE and kept and not self.keep_lines and not self.pending:
-                self.regular = True  # content has come: what follows may take the fast path
+            elif state == SIZE and not (tried or self.keep_lines or self.pending):
+                self.regular = True  # what follows begins with a chunk: it may take the fast path
                 return count + self.feed(data[at:])
             elif state == SIZE:
                 at = self._chunk_size(data, at)

@@ -1,5 +1,6 @@
 """A machine without the kernel's stamps, and one whose clock is set while a run goes on."""
 
+import socket
 import time
 
 import pytest
@@ -43,6 +44,22 @@ def test_with_kernel_stamps_the_verdict_does_not_speak_of_them():
     assert not [reason for reason in plain["trust"]["reasons"] if "timestamp" in reason]
 
 
+@pytest.fixture
+def stamping():
+    """The kernel stamps what comes: it begins to some time after the first socket asked for it."""
+    with socket.socket(type=socket.SOCK_DGRAM) as asks:
+        asks.setsockopt(socket.SOL_SOCKET, connection.SO_TIMESTAMPNS, 1)
+        asks.bind(("127.0.0.1", 0))
+        asks.settimeout(1)
+        for _ in range(1000):
+            asks.sendto(b"?", asks.getsockname())
+            if asks.recvmsg(1, 64)[1]:
+                break
+            time.sleep(0.001)
+        yield
+
+
+@pytest.mark.usefixtures("stamping")
 @pytest.mark.parametrize(("unstamped", "clock_of"), [(2, "kernel"), (6, "user")])
 def test_reads_before_the_kernel_has_begun_to_stamp_are_counted(monkeypatch, unstamped, clock_of):
     """Where nobody else has asked for stamps, the first packets have none."""

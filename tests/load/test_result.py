@@ -78,7 +78,7 @@ def test_merging_adds_up_and_keeps_each_workers_own_part():
     assert merged.plan == PLAN.replace(seed=0)
     assert (merged.started_at, merged.duration_s) == (100.0, 3.5)
     assert (merged.started, merged.succeeded, merged.failed, merged.unfinished) == (18, 12, 2, 3)
-    assert (merged.statuses, merged.clock_steps, merged.cpu_s) == ({"200": 12}, 3, 1.0)
+    assert (merged.statuses, merged.clock_steps, merged.cpu_s) == ({200: 12}, 3, 1.0)
     assert merged.failure_examples == {"timeout": "example 1"}
     ttft = merged.metrics["ttft_ms"].summary()
     assert (ttft["count"], ttft["min"], ttft["max"], ttft["mean"]) == (6, 1.0, 6.0, 3.0)

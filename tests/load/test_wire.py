@@ -167,13 +167,30 @@ def test_chunks_of_one_line_each_take_the_fast_path():
     assert left_to_the_strict_path(told) == []
     assert left_to_the_strict_path([b"".join(told)]) == []
     assert left_to_the_strict_path([b"".join(told) + last]) == [last]
-    assert left_to_the_strict_path([b"".join(told) + last[:9], last[9:]]) == [last[:9], last[9:]]
+    cut = [b"".join(told) + last[:9], last[9:]]
+    assert left_to_the_strict_path(cut) == [last[:9], last[9:], END]
 
 
 def test_after_a_chunk_in_two_reads_the_fast_path_is_taken_again():
     told = b"".join(chunk(each) for each in lines(5)[:-1])
     half = chunk(lines(1)[0])
     assert left_to_the_strict_path([half[:20], half[20:], told]) == [half[:20], half[20:]]
+
+
+def test_a_read_that_begins_inside_a_chunk_takes_the_fast_path_behind_it(monkeypatch):
+    """As all do of a server that writes faster than it is read."""
+    parsed = []
+
+    def seen(self, data: bytes, at: int, read=Reader._chunk_size) -> int:
+        parsed.append(at)
+        return read(self, data, at)
+
+    monkeypatch.setattr(Reader, "_chunk_size", seen)
+    told = b"".join(chunk(each) for each in lines(50)[:-1])
+    reader = Reader(content=lambda _: True)
+    assert reader.feed(CHUNKED + chunk(line(response="first", done=False)) + told[:20]) == 1
+    parsed.clear()
+    assert (reader.feed(told[20:]), parsed) == (50, [])
 
 
 @pytest.mark.parametrize("behind", [b"", b"5", chunk(b"{")[:-2]])
@@ -197,6 +214,13 @@ def test_lines_before_the_first_with_content_are_not_counted_and_errors_among_th
         assert sum(reader.feed(chunk(part)) for part in parts) == 2
         assert reader.error_line == error.strip()
         assert reader.last_line == empty.strip()
+
+
+def test_of_another_servers_answer_no_lines_are_counted_in_whatever_reads_it_comes():
+    told = [chunk(each) for each in lines(3)]
+    reader = Reader(wants_lines=False)
+    assert [reader.feed(piece) for piece in (CHUNKED, *told, b"".join(told), END)] == [0] * 7
+    assert reader.complete
 
 
 def test_a_second_response_on_the_connection_is_read_like_the_first():
