@@ -228,7 +228,8 @@ class Reader:
             self.rest = data[at:]
             return len(data)
         digits = data[at:end].partition(b";")[0].rstrip(b" \t")
-        if not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF"):
+        wrong = not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF")
+        if wrong or data.find(b"\n", at, end) >= 0:
             raise BadResponse(f"no chunk size: {data[at:end][:40]!r}")
         self.missing = int(digits, 16)
         self.state = DATA if self.missing else TRAILERS

@@ -268,6 +268,7 @@ def test_bytes_behind_a_response_spoil_the_connection_wherever_they_are_cut(extr
         (CHUNKED + b"0x5\r\n", "no chunk size: b'0x5'"),
         (CHUNKED + b"\r\n", "no chunk size: b''"),
         (CHUNKED + b";a\r\n", "no chunk size: b';a'"),
+        (CHUNKED + b"5;a\nb\r\n", "no chunk size: b'5;a"),
         (CHUNKED + b" 5\r\n", "no chunk size: b' 5'"),
         (CHUNKED + b"f" * 20 + b"\r\n", "no chunk size"),
         (CHUNKED + b"1\r\nab\r\n", "a chunk is longer than its size says"),
