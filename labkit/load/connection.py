@@ -19,7 +19,7 @@ class Connection:
     """Times are nanoseconds of CLOCK_MONOTONIC."""
 
     __slots__ = (
-        "address begun chunks feed first held last reader receive request reused sent "
+        "address begun chunks feed first held last reader receive request rests_until reused sent "
         "socket start state steady unsent"
     ).split()
 
@@ -30,6 +30,7 @@ class Connection:
         self.state = CLOSED
         self.reused = False  # has an answer come on this connection before?
         self.begun = self.start = self.sent = 0  # when it was begun, was due, and was sent
+        self.rests_until = 0  # it could not connect: not before this
         self.begin()
 
     def begin(self) -> None:

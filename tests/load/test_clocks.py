@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from labkit.load import clock, connection, engine
+from labkit.load import clock, connection, engine, exchange
 from labkit.load.plan import Plan
 from tests.load.misbehaving import good, never_answers, serving
 
@@ -76,7 +76,7 @@ def test_reads_before_the_kernel_has_begun_to_stamp_are_counted(monkeypatch, uns
                     patch.setattr(connection, "SO_TIMESTAMPNS", asked)
                     return super().open(address)
 
-        monkeypatch.setattr(engine, "Connection", Late)
+        monkeypatch.setattr(exchange, "Connection", Late)
         plan = planned(server.url, requests=300, clients=1, keep_alive=False, stream=False)
         result = engine.run(plan)
     assert (result.succeeded, result.unstamped_reads) == (300, unstamped)

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.load.misbehaving import Server, good, never_answers, serving
+from tests.load.answers import CHUNKED, END, chunk
+from tests.load.misbehaving import FIRST, LAST, Client, Server, good, never_answers, serving
 
 OPEN_LOOP = ("--rate", "200", "-c", "4")
 CLOSED_LOOP = ("-c", "4")
@@ -69,6 +71,26 @@ def test_an_interrupted_run_says_so_in_its_report(server):
     code, out, err = ended(process)
     assert (code, err) == (130, "")
     assert "interrupted" in out.lower()
+
+
+def test_answers_that_are_under_way_are_read_to_their_end_and_no_request_follows():
+    """An Ollama whose client leaves in the middle of an answer can lose that place for good."""
+
+    def slow(client: Client) -> None:
+        client.request()
+        client.send(CHUNKED, chunk(FIRST))
+        time.sleep(0.4)
+        client.send(chunk(LAST), END)
+
+    with serving(slow) as server:
+        process = started(server.url, *LONG, "-c", "3", "-o", "json")
+        server.wait_for(requests=6)
+        process.send_signal(signal.SIGINT)
+        code, out, err = ended(process)
+        assert server.requests == 6
+    assert (code, err) == (130, "")
+    expected = {"started": 6, "succeeded": 6, "failed": 0, "unfinished": 0}
+    assert json.loads(out)["requests"] == expected
 
 
 def test_requests_that_nobody_answered_are_unfinished_and_not_failed():

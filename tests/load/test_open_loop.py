@@ -105,4 +105,4 @@ def test_a_look_at_the_clock_does_not_hold_up_what_is_due_just_after_it():
             loop.next_tick, loop.due = now + 200_000, now + 300_000
             assert loop._rest() == 0
         finally:
-            loop.close()
+            loop.exchanges.close()
