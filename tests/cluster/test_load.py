@@ -120,7 +120,9 @@ def test_what_a_killed_client_leaves_ends_by_itself_and_goes_with_the_next_test(
     spec = json.loads(twins.kubectl(twins.ours, "get", name, "--output=json"))["spec"]
     assert spec["ttlSecondsAfterFinished"] <= 60
     assert spec["activeDeadlineSeconds"] < 300
-    found = loading.load_test("deployment/ollama", requests=3)
+    # No answer is asked for: an Ollama whose client is killed in the middle of one can lose that
+    # place for good, as it did here in one run of six (ollama/ollama#17131).
+    found = loading.load_test("deployment/ollama", path="/api/tags", requests=3)
     assert found.levels[0].plan.addresses
     assert found.succeeded == 3
     twins.kubectl(twins.ours, "wait", "--for=delete", name, "--timeout=20s")
