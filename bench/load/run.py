@@ -7,6 +7,8 @@
     python bench/load/run.py --quick               does everything run? Its figures mean nothing
 
 The server has one core, the client another: nothing else should run meanwhile.
+The Python that runs this runs the engine, too: one that was built without profile-guided
+optimization (pyenv's, unless told) needs a tenth to a quarter more CPU.
 Peers are installed first (peers.py); what cannot be had is said below the table.
 """
 
@@ -55,6 +57,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends the client too
     try:
         measuring.require_cores()
+        print(f"Python {sys.version.split()[0]}, {sys.executable}\n")
         for name in asked.figures or FIGURES:
             figure = FIGURES[name](options)
             print(figure, flush=True)
