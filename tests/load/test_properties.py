@@ -132,7 +132,7 @@ def result(seed: int, worker: int = 0) -> Result:
     made.started, made.succeeded, made.unfinished = 10, 7, 1
     made.fail("timeout", f"after 20 s, seed {seed}")
     made.fail(chance.choice(("connect", "stream_cut")), f"example {seed}")
-    made.statuses = {"200": 7, chance.choice(("500", "503")): 2}
+    made.statuses = {200: 7, chance.choice((500, 503)): 2}
     made.prompt_tokens, made.generated_tokens = chance.randrange(100), chance.randrange(1000)
     made.chunks, made.good = chance.randrange(1000), chance.randrange(8)
     for name in METRICS:

@@ -17,7 +17,7 @@ def measured(plan: Plan = PLAN) -> Result:
     result = Result(plan)
     result.started, result.succeeded, result.duration_s = 11, 10, 2.0
     result.generated_tokens, result.good = 400, 5
-    result.statuses = {"200": 10, "503": 1}
+    result.statuses = {200: 10, 503: 1}
     result.fail("http_status", "503 server busy")
     for ms in range(10, 110, 10):
         result.metrics["latency_ms"].record(ms * 1_000_000)

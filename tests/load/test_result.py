@@ -20,7 +20,7 @@ def filled(
     result.started_at, result.duration_s = at, seconds
     result.started, result.succeeded, result.unfinished = 6 * factor, 4 * factor, factor
     result.fail("timeout", f"example {factor}")
-    result.statuses = {"200": 4 * factor}
+    result.statuses = {200: 4 * factor}
     result.prompt_tokens, result.generated_tokens, result.chunks = 8, 40 * factor, 44
     result.good, result.reads, result.coalesced_reads, result.clock_steps = 3, 50, 1, factor
     result.cpu_s, result.max_rss_bytes = 0.5, 1000
