@@ -83,16 +83,12 @@ class Answers:
         reader = connection.reader
         status = reader.head.status
         self._status(status)
-        kind = example = ""
         last = self.values_of(reader.last_line) if self.ollama and 200 <= status < 300 else None
-        if last and last.get("done") is True and not reader.error_line and "error" not in last:
-            self._succeeded(connection, stamp, last)  # as nearly all are
+        kind, example = self._flaw(connection, last)
+        if kind:
+            self.result.fail(kind, example)
         else:
-            kind, example = self._flaw(connection, last)
-            if kind:
-                self.result.fail(kind, example)
-            else:
-                self._succeeded(connection, stamp, last or {})
+            self._succeeded(connection, stamp, last or {})
         if self.on_end:
             self.on_end(connection, stamp, kind)
 

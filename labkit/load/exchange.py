@@ -10,7 +10,7 @@ from labkit.load.answer import Answers, parsed
 from labkit.load.connection import CLOSED, CONNECTING, IDLE, READING, SENDING, Connection
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
-from labkit.load.request import encode, speaks_ollama
+from labkit.load.request import encode
 from labkit.load.result import Result
 from labkit.load.targets import Targets
 from labkit.load.wire import EXCERPT, Reader
@@ -54,7 +54,7 @@ class Exchanges:
         """A new one, not open yet."""
         self.made += 1
         reader = Reader(
-            wants_lines=speaks_ollama(self.plan),
+            wants_lines=self.answers.ollama,
             bodyless=self.plan.method == "HEAD",
             content=self.answers.content,
             heads=self.heads,
