@@ -285,3 +285,12 @@ def one_replica(facts: Facts) -> str:
 def no_model(facts: Facts) -> str:
     lacking = symptoms.lacking(facts)
     return f"{', '.join(lacking)} answers, and has no {facts.model}" if lacking else ""
+
+
+def no_turn(facts: Facts) -> str:
+    for pod in filter(runs, facts.pods):
+        waited_s = symptoms.waited_in_vain(facts.log(pod))
+        if waited_s >= symptoms.SETTLED_S:
+            said = f"a prompt waited {waited_s:.0f} s for its turn, and none was answered meanwhile"
+            return f"{named(pod)}: {said}"
+    return ""

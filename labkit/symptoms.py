@@ -11,10 +11,16 @@ from collections.abc import Iterator
 
 from labkit import gathered, humane, targets, verdict
 from labkit.gathered import Facts, container_of, has, runs, status_of
+from labkit.load.options import duration_s
 from labkit.reach import OLLAMA_PORT
 
 _LISTENS = re.compile(r"Listening on (\S+):(\d+)")
 _NOT_THERE = re.compile(r"not found|NotFound|manifest unknown|does not exist|access denied")
+# a prompt in Ollama's access log: when it ended, with which status, how long it took
+_PROMPT = re.compile(
+    r'\[GIN\] (\S+ - \S+) \|\s*(200|500) \|\s*(\S+) \|.*POST\s+"/(?:api/generate|api/chat|v1/.*)"'
+)
+_LEFT = "aborting completion request due to client closing the connection"
 _KILLED = 128 + 9
 SETTLED_S = 5.0  # what began a moment ago is late, not broken
 
@@ -188,6 +194,25 @@ def lacking(facts: Facts) -> list[str]:
         if not has(facts.held.get(pod["metadata"]["name"], [facts.model]), facts.model)
         and (targets.ready(pod) or seconds_run(pod) >= SETTLED_S)
     )
+
+
+def waited_in_vain(log: str) -> float:
+    """How many seconds the latest prompt waited for its turn before its client left.
+
+    0.0 when it did not, or when another prompt was answered meanwhile: that is a busy server.
+    """
+    prompts = _PROMPT.findall(log)
+    if _LEFT not in log or prompts[-1][1] == "200":
+        return 0.0
+    waited_s = duration_s(prompts[-1][2])
+    # the log has whole seconds: what ended in the first one may have ended before
+    begun = _ended(prompts[-1]) + datetime.timedelta(seconds=1 - waited_s)
+    answered = any(_ended(one) >= begun for one in prompts if one[1] == "200")
+    return 0.0 if answered else waited_s
+
+
+def _ended(prompt: tuple[str, ...]) -> datetime.datetime:
+    return datetime.datetime.strptime(prompt[0], "%Y/%m/%d - %H:%M:%S")
 
 
 def seconds_run(pod: dict) -> float:

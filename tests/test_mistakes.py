@@ -117,6 +117,14 @@ level=INFO source=sched.go:511 msg="Load failed" error="model requires more syst
 [GIN] 2026/11/24 - 12:15:41 | 500 |    9.585385ms |    10.244.1.110 | POST     "/api/generate"
 [GIN] 2026/11/24 - 12:15:42 | 200 |       53.89µs |      10.244.1.1 | GET      "/"
 """
+# Ollama 0.24.0, of whose two clients the first left in the middle of its answer
+LEFT_LOG = """\
+[GIN] 2026/11/28 - 20:39:00 | 200 |   26.105448ms |      172.17.0.1 | POST     "/api/generate"
+level=INFO msg="aborting completion request due to client closing the connection"
+[GIN] 2026/11/28 - 20:39:12 | 500 | 12.012367853s |      172.17.0.1 | POST     "/api/generate"
+[GIN] 2026/11/28 - 20:39:13 | 404 |   26.105448ms |      172.17.0.1 | POST     "/api/generate"
+[GIN] 2026/11/28 - 20:39:14 | 200 |       53.89µs |      10.244.1.1 | GET      "/"
+"""
 
 SEEN = [
     ("wrong-context", facts(error="context was not found for specified context: nosuch")),
@@ -255,6 +263,15 @@ SEEN = [
         ),
     ),
     ("model-not-pulled", facts(pod(ready=True), held={"ollama-1": []})),
+    ("client-left", facts(pod(ready=True), log=LEFT_LOG)),
+    (
+        "client-left",
+        facts(
+            pod(ready=True),
+            log=LEFT_LOG.replace("12.012367853s", "1m3s").replace(":39:00", ":38:09"),
+        ),
+    ),
+    ("client-left", facts(pod(ready=True), log=LEFT_LOG.replace("api/generate", "v1/completions"))),
 ]
 
 
@@ -308,6 +325,15 @@ WELL = {
     ),
     "a model that was too large, before another was asked": facts(
         pod(ready=True), log="signal: killed\n" + PULLED.replace("pull", "generate")
+    ),
+    "a client that did not wait long": facts(
+        pod(ready=True), log=LEFT_LOG.replace("12.012367853s", "4.9s")
+    ),
+    "one that left a busy server": facts(
+        pod(ready=True), log=LEFT_LOG.replace("20:39:00", "20:39:01")
+    ),
+    "one that left, before another was answered": facts(
+        pod(ready=True), log=LEFT_LOG + PULLED.replace("pull", "chat")
     ),
 }
 
