@@ -140,8 +140,7 @@ def deployment_ready(count: int = 1) -> Callable[[Session], Seen]:
             found = targets.pods_of(session, one)
         except (NotFound, Unreachable) as error:
             return Seen(False, f"{error.happened}: {error.saw}", error.hint)
-        # one that is about to go is none of its replicas: to end its answers can take half a minute
-        found = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        found = list(filter(targets.stays, found))  # as the Deployment counts its replicas
         ready = [pod for pod in found if targets.ready(pod)]
         saw = f"{one} has {len(ready)} ready Pods of {len(found)}"
         if len(ready) == len(found) == count:

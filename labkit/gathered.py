@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import yaml
 
 import labkit
-from labkit import humane, ollama
+from labkit import humane, ollama, targets
 from labkit.bringup import bom, cluster, kube, registry
 from labkit.errors import LabError
 from labkit.session import Session
@@ -175,7 +175,7 @@ def _counting(pods: list[dict], deployments: list[dict], sets: list[dict]) -> li
     stay = [
         pod
         for pod in pods
-        if "deletionTimestamp" not in pod["metadata"]
+        if targets.stays(pod)
         and not old & {owner["uid"] for owner in pod["metadata"].get("ownerReferences", [])}
     ]
     return sorted(stay, key=lambda pod: pod["metadata"]["creationTimestamp"], reverse=True)

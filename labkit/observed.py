@@ -101,7 +101,7 @@ def _each(session: Session, query: str) -> list[tuple[str, float | None]]:
     Pods that are about to go are left out, and those that are gone, of which it knows yet.
     """
     pods = targets.pods_of(session, targets.parsed(session, "deployment/ollama"))
-    names = [p["metadata"]["name"] for p in pods if "deletionTimestamp" not in p["metadata"]]
+    names = [p["metadata"]["name"] for p in filter(targets.stays, pods)]
     found = _now(session, query, "pod")
     return [(name, found.get(name)) for name in names]
 

@@ -107,6 +107,15 @@ def selector(item: dict) -> str:
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
+def stays(item: dict) -> bool:
+    """Is it not about to go? A Pod can take half a minute to end its answers.
+
+    >>> stays({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    False
+    """
+    return "deletionTimestamp" not in item["metadata"]
+
+
 def ready(pod: dict) -> bool:
     """Does the Pod's condition Ready say so, and is it not about to go?
 
@@ -114,5 +123,4 @@ def ready(pod: dict) -> bool:
     True
     """
     conditions = pod.get("status", {}).get("conditions", [])
-    stays = "deletionTimestamp" not in pod["metadata"]
-    return stays and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return stays(pod) and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

@@ -60,7 +60,7 @@ def _wanted(session: Session, one: Target) -> set[str]:
     """
     pods = targets.pods_of(session, one)
     if one.resource.kind != "Pod":
-        pods = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        pods = list(filter(targets.stays, pods))
     running = [pod for pod in pods if pod["status"]["phase"] == "Running"]
     return {pod["metadata"]["name"] for pod in running or pods}
 

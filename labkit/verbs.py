@@ -225,7 +225,7 @@ def _make(session: Session, path: str, manager: str, item: dict) -> None:
             there = targets.found(session, one)
         except NotFound:
             there = {}
-        if there and "deletionTimestamp" not in there["metadata"]:
+        if there and targets.stays(there):
             raise
         if there:
             _until_gone(session, one, there["metadata"]["uid"], GONE_S)

@@ -220,8 +220,7 @@ def _pods(session: Session, kind: str, item: dict) -> list[dict]:
     return [
         pod
         for pod in found
-        if pod.get("status", {}).get("phase") not in ("Failed", "Succeeded")
-        and "deletionTimestamp" not in pod["metadata"]
+        if pod.get("status", {}).get("phase") not in ("Failed", "Succeeded") and targets.stays(pod)
     ]
 
 
