@@ -25,7 +25,7 @@ from labkit.load.plan import Plan
 from labkit.load.result import Result
 from labkit.session import Session
 
-START_S = 1.0  # for Python to start in every Pod, once it knows the moment
+START_S = 1.0  # for the moment to reach every Pod
 LAST_WORDS_S = 10.0
 POLL_S = 0.2
 PAUSE_S = 1.0  # before a log that could not be read is read anew

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 
 from labkit.load import descriptors, engine
 from labkit.load.errors import LoadError
@@ -16,6 +17,7 @@ from labkit.load.targets import Targets
 
 FAILED, INTERRUPTED, NOBODY_READS = 1, 130, 141
 PROGRESS_S = 0.5
+LOOK_S = 0.02
 
 
 def main(words: list[str]) -> int:
@@ -48,6 +50,9 @@ def _run(options: Options) -> int:
         descriptors.run_first()
     # how a Pod is told to end
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if isinstance(options.start_at, str):
+        print('{"ready": true}', flush=True)
+        options.start_at = _written(options.start_at)
     levels = options.sweep or [options.plan.clients]
     results = []
     for clients in levels:
@@ -60,6 +65,16 @@ def _run(options: Options) -> int:
     if any(result.interrupted for result in results):
         return INTERRUPTED
     return FAILED if any(result.failed for result in results) else 0
+
+
+def _written(name: str) -> float:
+    """The moment in a file that somebody will write; who tells nobody ends this process."""
+    while True:
+        with suppress(FileNotFoundError), open(name, encoding="ascii") as file:  # noqa: PTH123
+            text = file.read()
+            if text.endswith("\n"):
+                return float(text)
+        time.sleep(LOOK_S)
 
 
 def _level(options: Options, plan: Plan) -> Result:

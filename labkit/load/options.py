@@ -44,7 +44,7 @@ In the lab's cluster (./lab load only), where Pods ask:
   --context CTX        an existing cluster of your kubeconfig instead of the lab's own
 
 In a Pod:
-  --plan FILE|-  --worker I/N  --start-at EPOCH_S  --progress
+  --plan FILE|-  --worker I/N  --start-at EPOCH_S|FILE  --progress
 
 Exit codes: 0 every request succeeded, 1 some failed, 2 could not run, 130 interrupted.
 """
@@ -111,6 +111,11 @@ def worker(text: str) -> tuple[int, int]:
     return int(index), int(of)
 
 
+def moment(text: str) -> float | str:
+    """Seconds since 1970, or the file that will hold them."""
+    return text if text.startswith(("/", ".")) else float(text)
+
+
 def contents(name: str) -> str:
     """A file's text, or standard input's for `-`."""
     import sys
@@ -162,7 +167,7 @@ VALUES = {
     "--processes": ("processes", int),
     "--plan": ("plan", contents),
     "--worker": ("worker", worker),
-    "--start-at": ("start_at", float),
+    "--start-at": ("start_at", moment),
 }
 SWITCHES = {
     "--no-stream": ("stream", False),
@@ -186,7 +191,7 @@ class Options:
         self.sweep: list[int] = given.pop("sweep", [])
         self.processes: int = given.pop("processes", 1)
         self.worker: tuple[int, int] | None = given.pop("worker", None)
-        self.start_at: float | None = given.pop("start_at", None)
+        self.start_at: float | str | None = given.pop("start_at", None)
         self.progress: bool = given.pop("progress", False)
         self.owned: bool = given.pop("owned", False)
         self.realtime: bool = given.pop("realtime", False)

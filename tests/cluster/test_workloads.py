@@ -162,7 +162,8 @@ def test_an_interactive_client_works_in_a_terminal(twins):
         shell.expect("deleted")
     finally:
         shell.close(force=True)
-        verbs.delete("pod/shell", ignore_not_found=True)
+        # a first process ignores the word to end, and would have half a minute for it
+        twins.kubectl(twins.ours, "delete", "pod/shell", "--ignore-not-found", "--now")
 
 
 def test_processes_are_the_servers_and_those_of_its_line(twins, printed):

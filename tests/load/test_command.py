@@ -140,6 +140,26 @@ def test_interrupted_processes_give_their_merged_partial_result(server, reaches)
     assert result["requests"]["succeeded"] >= 20
 
 
+def test_a_worker_is_ready_before_it_is_told_when_to_begin(server, tmp_path):
+    process = started(server.url, "-n", "8", "-o", "json", "--start-at", os.fspath(tmp_path / "at"))
+    assert process.stdout.readline() == '{"ready": true}\n'
+    (tmp_path / "at").write_text("1")  # as a part of it is seen while it is written
+    time.sleep(0.2)
+    moment = time.time() + 0.2
+    (tmp_path / "at").write_text(f"{moment!r}\n")
+    code, out, err = ended(process)
+    assert (code, err) == (0, "")
+    assert moment <= json.loads(out)["started_at"] < moment + 0.1
+    assert server.requests == 8
+
+
+def test_a_worker_that_is_told_to_end_before_it_was_told_to_begin_ends(server, tmp_path):
+    process = started(server.url, "--start-at", os.fspath(tmp_path / "at"))
+    process.stdout.readline()
+    process.terminate()
+    assert ended(process)[::2] == (130, "")
+
+
 def test_an_interrupted_sweep_keeps_the_level_that_it_was_at_and_those_before(server):
     process = started(server.url, *LONG, "--sweep", "2,3", "-o", "json")
     server.wait_for(requests=20)
