@@ -258,7 +258,7 @@ MADE: dict[str, tuple[str, Callable[[Place], LabError | None]]] = {
     "a pull on one replica": ("model-on-one-replica", one_replica),
     "a prompt over the limit": ("memory-limit", prompt_over_limit),
     "a prompt that needs more than there is": ("memory-limit", more_than_there_is),
-    "clients leave in the middle of an answer": ("client-left", client_left),
+    "clients leave amid their answers": ("client-left", client_left),
     "an image with capitals": ("misspelt-image", wrong_image),
     "a program that is not there": ("misspelt-command", no_program),
     "the same in a shell": ("misspelt-command", no_program_in_shell),
