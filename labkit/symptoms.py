@@ -197,22 +197,25 @@ def lacking(facts: Facts) -> list[str]:
 
 
 def waited_in_vain(log: str) -> float:
-    """How many seconds the latest prompt waited for its turn before its client left.
+    """How many seconds a prompt waited for its turn before its client left, the longest if several.
 
-    0.0 when it did not, or when another prompt was answered meanwhile: that is a busy server.
+    0.0 when none did since the last answer: what is answered meanwhile shows a busy server.
     """
-    prompts = _PROMPT.findall(log)
-    if _LEFT not in log or prompts[-1][1] == "200":
+    if _LEFT not in log:
         return 0.0
-    waited_s = duration_s(prompts[-1][2])
-    # the log has whole seconds: what ended in the first one may have ended before
-    begun = _ended(prompts[-1]) + datetime.timedelta(seconds=1 - waited_s)
-    answered = any(_ended(one) >= begun for one in prompts if one[1] == "200")
-    return 0.0 if answered else waited_s
-
-
-def _ended(prompt: tuple[str, ...]) -> datetime.datetime:
-    return datetime.datetime.strptime(prompt[0], "%Y/%m/%d - %H:%M:%S")
+    prompts = [
+        (datetime.datetime.strptime(when, "%Y/%m/%d - %H:%M:%S"), status, duration_s(took))
+        for when, status, took in _PROMPT.findall(log)
+    ]
+    answered = [ended for ended, status, _ in prompts if status == "200"]
+    last = max(answered, default=datetime.datetime.min)
+    # the log has whole seconds: an answer of the one in which it began may have come before
+    waits = [
+        took_s
+        for ended, status, took_s in prompts
+        if status == "500" and ended + datetime.timedelta(seconds=1 - took_s) > last
+    ]
+    return max(waits, default=0.0)
 
 
 def seconds_run(pod: dict) -> float:

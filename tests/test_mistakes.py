@@ -265,6 +265,12 @@ SEEN = [
     ("model-not-pulled", facts(pod(ready=True), held={"ollama-1": []})),
     ("client-left", facts(pod(ready=True), log=LEFT_LOG)),
     (
+        "client-left",  # and another one failed at once
+        facts(
+            pod(ready=True), log=LEFT_LOG.replace("| 404 |   26.105448ms", "| 500 |       53.89µs")
+        ),
+    ),
+    (
         "client-left",
         facts(
             pod(ready=True),
@@ -325,6 +331,9 @@ WELL = {
     ),
     "a model that was too large, before another was asked": facts(
         pod(ready=True), log="signal: killed\n" + PULLED.replace("pull", "generate")
+    ),
+    "one that has just left: its line is not written yet": facts(
+        pod(ready=True), log=LEFT_LOG.splitlines()[1]
     ),
     "a client that did not wait long": facts(
         pod(ready=True), log=LEFT_LOG.replace("12.012367853s", "4.9s")
