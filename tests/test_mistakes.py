@@ -342,7 +342,7 @@ WELL = {
         pod(ready=True), log=LEFT_LOG.replace("20:39:00", "20:39:01")
     ),
     "one that left, before another was answered": facts(
-        pod(ready=True), log=LEFT_LOG + PULLED.replace("pull", "chat")
+        pod(ready=True), log=LEFT_LOG + LEFT_LOG.splitlines()[0].replace("20:39:00", "20:40:00")
     ),
 }
 
