@@ -121,7 +121,7 @@ def waiting_in(pod: str) -> float:
     )
 
 
-def test_a_full_queue_says_no_at_once_and_a_pod_that_goes_cuts_no_stream(pool):
+def test_a_full_queue_says_no_at_once_and_a_pod_that_goes_cuts_no_stream(pool, twins):
     pod = pods()[0]
     begun = [Future() for _ in range(PARALLEL)]
     streams = [pool.submit(stream, pod, first) for first in begun]
@@ -149,6 +149,8 @@ def test_a_full_queue_says_no_at_once_and_a_pod_that_goes_cuts_no_stream(pool):
     assert refused == WAITING + 1
     for one in streams:
         assert one.result(timeout=60)["eval_count"] == LONG["options"]["num_predict"]
+    # nothing holds it up any more but connections that their clients keep for later
+    twins.kubectl(twins.ours, "wait", "--for=delete", f"pod/{pod}", "--timeout=30s")
 
 
 def one_that_answers() -> str:
