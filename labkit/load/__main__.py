@@ -68,13 +68,16 @@ def _run(options: Options) -> int:
 
 
 def _written(name: str) -> float:
-    """The moment in a file that somebody will write; who tells nobody ends this process."""
-    while True:
-        with suppress(FileNotFoundError), open(name, encoding="ascii") as file:  # noqa: PTH123
-            text = file.read()
-            if text.endswith("\n"):
-                return float(text)
-        time.sleep(LOOK_S)
+    """The moment in a file that will be written; without a limit: whoever began this ends it."""
+    try:
+        while True:
+            with suppress(FileNotFoundError), open(name, encoding="ascii") as file:  # noqa: PTH123
+                text = file.read()
+                if text.endswith("\n"):
+                    return float(text)
+            time.sleep(LOOK_S)
+    except (OSError, ValueError) as error:
+        raise LoadError("--start-at cannot take this file", f"{name}: {error}", "-h") from None
 
 
 def _level(options: Options, plan: Plan) -> Result:

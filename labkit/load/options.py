@@ -44,7 +44,7 @@ In the lab's cluster (./lab load only), where Pods ask:
   --context CTX        an existing cluster of your kubeconfig instead of the lab's own
 
 In a Pod:
-  --plan FILE|-  --worker I/N  --start-at EPOCH_S|FILE  --progress
+  --plan FILE|-  --worker I/N  --start-at EPOCH_S|/FILE  --progress
 
 Exit codes: 0 every request succeeded, 1 some failed, 2 could not run, 130 interrupted.
 """
@@ -112,8 +112,8 @@ def worker(text: str) -> tuple[int, int]:
 
 
 def moment(text: str) -> float | str:
-    """Seconds since 1970, or the file that will hold them."""
-    return text if text.startswith(("/", ".")) else float(text)
+    """Seconds since 1970, or the file that will hold them, by its whole path."""
+    return text if text.startswith("/") else float(text)
 
 
 def contents(name: str) -> str:

@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import labkit
-from labkit import clients, loading, ollama, targets, workloads
+from labkit import clients, humane, loading, ollama, workloads
 from labkit.errors import ModelMissing, PodFailed, Unreachable
 from labkit.load.histogram import Histogram
 from labkit.load.result import METRICS, Result
 
 URL = "http://ollama:11434/api/generate"
 TOLD_S = 30
+LONG_S = 20  # a Pod's time to end is over by then, and load_job.GONE_S nearly
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,17 +30,23 @@ def served(twins):
     ollama.pull(at="deployment/ollama")
 
 
+def told_long_ago(item: dict) -> bool:
+    told = item["metadata"].get("deletionTimestamp")
+    return bool(told) and time.time() - humane.moment_of(told).timestamp() > LONG_S
+
+
 @pytest.fixture
 def left(twins):
-    """The objects of load tests that stay.
+    """The objects of load tests that are still there.
 
-    Seen once: a kubelet that let a Pod go half a minute after it had ended. Nobody asks it twice.
+    What was told to go long ago does not count: `load_test` waits for it no longer either, and once
+    a kubelet let a Pod go half a minute after it had ended.
     """
 
     def look() -> list[str]:
         found = twins.kubectl(twins.ours, "get", "jobs,pods,configmaps", "--output=json")
-        stay = [item for item in json.loads(found)["items"] if targets.stays(item)]
-        names = [f"{item['kind'].lower()}/{item['metadata']['name']}" for item in stay]
+        items = [item for item in json.loads(found)["items"] if not told_long_ago(item)]
+        names = [f"{item['kind'].lower()}/{item['metadata']['name']}" for item in items]
         return [name for name in names if "/load-" in name]
 
     return look

@@ -74,7 +74,7 @@ def test_an_interrupted_run_says_so_in_its_report(server):
 
 
 def test_answers_that_are_under_way_are_read_to_their_end_and_no_request_follows():
-    """An Ollama whose client leaves in the middle of an answer can lose that place for good."""
+    """An Ollama whose client leaves in the middle of an answer can be blocked for good."""
 
     def slow(client: Client) -> None:
         client.request()
@@ -158,6 +158,15 @@ def test_a_worker_that_is_told_to_end_before_it_was_told_to_begin_ends(server, t
     process.stdout.readline()
     process.terminate()
     assert ended(process)[::2] == (130, "")
+
+
+def test_a_moment_that_cannot_be_read_is_said_in_three_lines(server, tmp_path):
+    (tmp_path / "at").write_text("soon\n")
+    for file in (tmp_path, tmp_path / "at"):
+        code, out, err = ended(started(server.url, "--start-at", os.fspath(file)))
+        assert (code, out) == (2, '{"ready": true}\n')
+        assert err.startswith("LoadError: --start-at cannot take this file")
+        assert len(err.splitlines()) == 3
 
 
 def test_an_interrupted_sweep_keeps_the_level_that_it_was_at_and_those_before(server):

@@ -80,6 +80,7 @@ def test_a_worker_runs_its_share_of_a_plan_from_a_file(tmp_path):
     )
     assert (options.plan.requests, options.plan.clients, options.plan.worker) == (5, 2, 1)
     assert options.start_at == 9.5
+    assert parse(["--start-at", "/start/at", URL]).start_at == "/start/at"
 
 
 def test_a_value_can_follow_an_equals_sign():
