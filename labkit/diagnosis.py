@@ -291,6 +291,6 @@ def no_turn(facts: Facts) -> str:
     for pod in filter(runs, facts.pods):
         waited_s = symptoms.waited_in_vain(facts.log(pod))
         if waited_s >= symptoms.SETTLED_S:
-            said = f"a prompt waited {waited_s:.0f} s for its turn, and none was answered meanwhile"
+            said = f"a prompt was given up after {waited_s:.0f} s, and none was answered meanwhile"
             return f"{named(pod)}: {said}"
     return ""

@@ -22,7 +22,7 @@ AT_ONCE = 8
 # where lines land that were typed without the lab's exports, or for another of its namespaces
 LANDINGS = ("default", kube.LEARNER)
 # an Ollama that nobody reaches says at its start where it listens, others what they did last
-_HEAD, _TAIL = {"limitBytes": 20_000}, {"tailLines": 100}
+_HEAD, _TAIL = {"limitBytes": 20_000}, {"tailLines": 1000}
 
 
 @dataclass(frozen=True)

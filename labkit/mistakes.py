@@ -285,7 +285,8 @@ MISTAKES = (
         "prompts get no answer from an Ollama that is ready and lists its models",
         "clients that leave in the middle of an answer (Ctrl-C, a time-out) can block Ollama 0.24"
         " for good (ollama/ollama#17131); or an answer takes that long",
-        "wait as long as an answer may take, then: kubectl rollout restart deployment/ollama",
+        "wait as long as an answer may take, then: kubectl rollout restart deployment/ollama;"
+        " a Pod: delete and run it anew; the new one may have to pull the model",
         "kubectl logs deployment/ollama",
         "Ollama's log: a prompt whose client gave up waiting, while none was answered",
         diagnosis.no_turn,

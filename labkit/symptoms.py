@@ -18,7 +18,8 @@ _LISTENS = re.compile(r"Listening on (\S+):(\d+)")
 _NOT_THERE = re.compile(r"not found|NotFound|manifest unknown|does not exist|access denied")
 # a prompt in Ollama's access log: when it ended, with which status, how long it took
 _PROMPT = re.compile(
-    r'\[GIN\] (\S+ - \S+) \|\s*(200|500) \|\s*(\S+) \|.*POST\s+"/(?:api/generate|api/chat|v1/.*)"'
+    r"\[GIN\] (\S+ - \S+) \|\s*(200|500) \|\s*(\S+) \|.*POST\s+"
+    r'"/(?:api/generate|api/chat|v1/chat/completions|v1/completions|v1/responses|v1/messages)"'
 )
 _LEFT = "aborting completion request due to client closing the connection"
 _KILLED = 128 + 9
@@ -201,18 +202,18 @@ def waited_in_vain(log: str) -> float:
 
     0.0 when none did since the last answer: what is answered meanwhile shows a busy server.
     """
-    if _LEFT not in log:
-        return 0.0
     prompts = [
-        (datetime.datetime.strptime(when, "%Y/%m/%d - %H:%M:%S"), status, duration_s(took))
-        for when, status, took in _PROMPT.findall(log)
+        (datetime.datetime.strptime(one[1], "%Y/%m/%d - %H:%M:%S"), one[2], duration_s(one[3]), one)
+        for one in _PROMPT.finditer(log)
     ]
-    answered = [ended for ended, status, _ in prompts if status == "200"]
-    last = max(answered, default=datetime.datetime.min)
+    answered = [(ended, one.end()) for ended, status, _, one in prompts if status == "200"]
+    last, end = answered[-1] if answered else (datetime.datetime.min, 0)
+    if _LEFT not in log[end:]:
+        return 0.0
     # the log has whole seconds: an answer of the one in which it began may have come before
     waits = [
         took_s
-        for ended, status, took_s in prompts
+        for ended, status, took_s, _ in prompts
         if status == "500" and ended + datetime.timedelta(seconds=1 - took_s) > last
     ]
     return max(waits, default=0.0)

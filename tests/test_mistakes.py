@@ -123,6 +123,7 @@ LEFT_LOG = """\
 level=INFO msg="aborting completion request due to client closing the connection"
 [GIN] 2026/11/28 - 20:39:12 | 500 | 12.012367853s |      172.17.0.1 | POST     "/api/generate"
 [GIN] 2026/11/28 - 20:39:13 | 404 |   26.105448ms |      172.17.0.1 | POST     "/api/generate"
+[GIN] 2026/11/28 - 20:39:14 | 200 |    2.594127ms |       127.0.0.1 | POST     "/api/show"
 [GIN] 2026/11/28 - 20:39:14 | 200 |       53.89µs |      10.244.1.1 | GET      "/"
 """
 
@@ -264,6 +265,7 @@ SEEN = [
     ),
     ("model-not-pulled", facts(pod(ready=True), held={"ollama-1": []})),
     ("client-left", facts(pod(ready=True), log=LEFT_LOG)),
+    ("client-left", facts(pod(ready=True), log=LEFT_LOG.replace("generate", "chat"))),
     (
         "client-left",  # and another one failed at once
         facts(
@@ -334,6 +336,13 @@ WELL = {
     ),
     "one that has just left: its line is not written yet": facts(
         pod(ready=True), log=LEFT_LOG.splitlines()[1]
+    ),
+    "one that left before its first word, and had its turn": facts(
+        pod(ready=True), log="\n".join(LEFT_LOG.splitlines()[::2])
+    ),
+    "the same, long after another had waited in vain": facts(
+        pod(ready=True),
+        log=LEFT_LOG + "\n".join(LEFT_LOG.replace("20:39", "20:49").splitlines()[::2]),
     ),
     "a client that did not wait long": facts(
         pod(ready=True), log=LEFT_LOG.replace("12.012367853s", "4.9s")

@@ -28,7 +28,7 @@ TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked a
 START_AT_ONCE = 32
 LATE_NS = 100_000_000  # later than this, or early: was the clock set?
 # After Ctrl-C no request is sent, and answers are read to their end for so long: an Ollama whose
-# client leaves in the middle of one can lose that place for good (ollama/ollama#17131).
+# client leaves in the middle of one can be blocked for good (ollama/ollama#17131).
 LAST_ANSWERS_NS = 1_000_000_000
 
 # What a watcher sees while the run goes on; the quantiles are None before the first value.
