@@ -202,21 +202,23 @@ def waited_in_vain(log: str) -> float:
 
     0.0 when none did since the last answer: what is answered meanwhile shows a busy server.
     """
-    prompts = [
-        (datetime.datetime.strptime(one[1], "%Y/%m/%d - %H:%M:%S"), one[2], duration_s(one[3]), one)
-        for one in _PROMPT.finditer(log)
-    ]
-    answered = [(ended, one.end()) for ended, status, _, one in prompts if status == "200"]
-    last, end = answered[-1] if answered else (datetime.datetime.min, 0)
-    if _LEFT not in log[end:]:
+    answered, rest = datetime.datetime.min, log
+    for prompt in _PROMPT.finditer(log):
+        if prompt[2] == "200":
+            answered, rest = _ended(prompt), log[prompt.end() :]
+    if _LEFT not in rest:
         return 0.0
     # the log has whole seconds: an answer of the one in which it began may have come before
     waits = [
         took_s
-        for ended, status, took_s, _ in prompts
-        if status == "500" and ended + datetime.timedelta(seconds=1 - took_s) > last
+        for prompt in _PROMPT.finditer(rest)
+        if (took_s := duration_s(prompt[3])) - 1 < (_ended(prompt) - answered).total_seconds()
     ]
     return max(waits, default=0.0)
+
+
+def _ended(prompt: re.Match) -> datetime.datetime:
+    return datetime.datetime.strptime(prompt[1], "%Y/%m/%d - %H:%M:%S")
 
 
 def seconds_run(pod: dict) -> float:

@@ -9,7 +9,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from labkit import process
+from labkit import process, targets
 from labkit.bringup import kube, paths
 from labkit.errors import CommandFailed, NotUp
 
@@ -67,9 +67,8 @@ def remove_leftovers() -> list[str]:
     found = lab().get("namespaces", "--selector", RUN).get("items", [])
     dead = [
         item["metadata"]["name"]
-        for item in found
+        for item in filter(targets.stays, found)
         if process.is_dead(item["metadata"]["labels"][RUN])
-        and "deletionTimestamp" not in item["metadata"]
     ]
     remove(*dead)
     return dead

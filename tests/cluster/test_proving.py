@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from labkit import targets
 from labkit.bringup import kube
 from labkit.proving import namespace
 
@@ -47,8 +48,7 @@ def leave_one_behind() -> None:
 def spaces() -> list[str]:
     """The namespaces of notebooks that are there and not about to go."""
     found = kube.Lab().get("namespaces", "--selector", namespace.RUN).get("items", [])
-    stay = [item for item in found if "deletionTimestamp" not in item["metadata"]]
-    return [item["metadata"]["name"] for item in stay]
+    return [item["metadata"]["name"] for item in filter(targets.stays, found)]
 
 
 def test_each_ran_in_a_namespace_of_its_own_and_none_is_left(ran):

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 import labkit
-from labkit import manifests, ollama, panels, reach, session, verbs, waiting
+from labkit import manifests, ollama, panels, reach, session, targets, verbs, waiting
 from labkit.bringup import mirror
 from labkit.errors import LabError, OllamaSaid, StreamCut
 
@@ -62,15 +62,7 @@ def pods() -> list[str]:
     while True:
         query = {"labelSelector": "app=ollama"}
         found = session.current().api.request("GET", path, query=query)["items"]
-        ready = [
-            one["metadata"]["name"]
-            for one in found
-            if "deletionTimestamp" not in one["metadata"]
-            and any(
-                condition["type"] == "Ready" and condition["status"] == "True"
-                for condition in one["status"].get("conditions", [])
-            )
-        ]
+        ready = [one["metadata"]["name"] for one in filter(targets.ready, found)]
         if len(ready) == REPLICAS:
             return ready
         assert time.monotonic() < deadline, found

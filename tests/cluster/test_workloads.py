@@ -94,8 +94,7 @@ def test_scale_and_rollout_do_what_their_lines_do(twins, printed):
         assert twins.line(printed()).returncode == 0
         here = sessions.current()
         found = targets.pods_of(here, targets.parsed(here, "deployment/ollama"))
-        stay = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
-        assert len(stay) == count
+        assert len(list(filter(targets.stays, found))) == count
         assert same(twins, "deployment/ollama")
 
 
