@@ -22,11 +22,11 @@ from typing import ClassVar
 
 import yaml
 
-from labkit import session, verbs
-from labkit.api import DISCOVERY, Api
-from labkit.bringup import kube
+from labkit.kube import session, tables
+from labkit.kube.client import DISCOVERY, Api
+from labkit.setup.cluster import labs
 
-LAB = kube.Lab()
+LAB = labs.Lab()
 COUNT = 500
 
 
@@ -34,8 +34,8 @@ def recorded() -> dict[str, bytes]:
     """Path → what the lab's API server answered, with 500 Pods in the learner's namespace."""
     api = Api(LAB.kubeconfig)
     answers = {root: api.request("GET", root, accept=DISCOVERY) for root in ("/api", "/apis")}
-    pods = f"/api/v1/namespaces/{kube.SYSTEM}/pods"
-    answers[pods] = api.request("GET", pods, query={"includeObject": "Object"}, accept=verbs.TABLE)
+    pods = f"/api/v1/namespaces/{labs.SYSTEM}/pods"
+    answers[pods] = api.request("GET", pods, query={"includeObject": "Object"}, accept=tables.TABLE)
     table = answers.pop(pods)
     rows = []
     for number in range(COUNT):
@@ -43,7 +43,7 @@ def recorded() -> dict[str, bytes]:
         name = row["object"]["metadata"]["name"] = f"pod-{number}"
         row["cells"][0] = name
         rows.append(row)
-    answers[f"/api/v1/namespaces/{kube.LEARNER}/pods"] = {**table, "rows": rows}
+    answers[f"/api/v1/namespaces/{labs.LEARNER}/pods"] = {**table, "rows": rows}
     return {path: json.dumps(answer).encode() for path, answer in answers.items()}
 
 
@@ -66,7 +66,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def kubeconfig(folder: Path, port: int) -> Path:
-    context = {"cluster": "recorded", "user": "recorded", "namespace": kube.LEARNER}
+    context = {"cluster": "recorded", "user": "recorded", "namespace": labs.LEARNER}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -83,7 +83,7 @@ def kubeconfig(folder: Path, port: int) -> Path:
 def ours() -> float:
     begun = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
-        table = verbs.get("pods")
+        table = tables.get("pods")
         text = repr(table)
     assert len(table) == COUNT and f"pod-{COUNT - 1} " in text
     return time.perf_counter() - begun
@@ -107,7 +107,7 @@ def main() -> None:
     threading.Thread(target=web.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
         file = kubeconfig(Path(folder), web.server_port)
-        session._current = session.Session(kube.LEARNER, "", file)
+        session._current = session.Session(labs.LEARNER, "", file)
         print(f"the answer: {max(map(len, Handler.answers.values())) / 1e6:.1f} MB")
         print(f"first lab.get, with discovery and imports: {ours() * 1000:.0f} ms")
         theirs(file, folder)  # its discovery is on disk from now on

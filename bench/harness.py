@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 MANY = 200
 STOCK = [sys.executable, "-P", "-m", "pytest", "--quiet", "--nbval-lax", "--nbval-current-env"]
-WAYS = {"stock nbval": STOCK, "labkit": [*STOCK, "-p", "labkit.proving.plugin"]}
+WAYS = {"stock nbval": STOCK, "labkit": [*STOCK, "-p", "labkit.jupyter.plugin"]}
 
 
 def timed(way: str, folder: str, name: str) -> float:

@@ -26,13 +26,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from labkit import manifests
-from labkit.bringup import engine
+from labkit.kube import apply
+from labkit.setup.host import docker
 
 STREAMS, TOKENS, GAP_S, FIRST_S = 64, 64, 0.020, 0.050
 SERVER_CORE, ENGINE_CORE = 0, 1
 ITEMS = {
-    (item["kind"], item["metadata"]["name"]): item for item in manifests.load("k8s/steps/08-proxy")
+    (item["kind"], item["metadata"]["name"]): item for item in apply.load("k8s/steps/08-proxy")
 }
 FEEDS = r"^ *(log 127.0.0.1:8405|lua-load|tune.lua|filter lua).*\n"  # an exporter
 WAYS = ("direct", "proxy", "proxy and exporter")
@@ -82,11 +82,11 @@ def container(name: str, image: str, folder: Path, mount: str, *words: str) -> I
     options = ["--network", "host", "--user", "65532:65532", "--cap-drop", "ALL", "--read-only"]
     options += ["--cpu-shares", shares(name), "--volume", f"{folder}:{mount}:ro"]
     options += [word for key, value in env.items() for word in ("--env", f"{key}={value}")]
-    made = engine.docker("run", "--rm", "--detach", *options, image, *words).strip()
+    made = docker.docker("run", "--rm", "--detach", *options, image, *words).strip()
     try:
         yield
     finally:
-        engine.docker("kill", made)
+        docker.docker("kill", made)
 
 
 @contextmanager

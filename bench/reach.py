@@ -19,12 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import labkit as lab
-from labkit import reach, session
-from labkit.bringup import kube
 from labkit.errors import StreamCut
-from labkit.proving import namespace
+from labkit.jupyter import namespace
+from labkit.kube import proxy as reach
+from labkit.kube import session
+from labkit.setup.cluster import labs
 
-LAB = kube.Lab()
+LAB = labs.Lab()
 BODY = {"model": lab.model, "prompt": "Write a limerick about Kubernetes"}
 
 

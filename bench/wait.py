@@ -14,11 +14,11 @@ import subprocess
 import threading
 import time
 
-from labkit import session, waiting
-from labkit.bringup import kube
+from labkit.kube import session, wait
+from labkit.setup.cluster import labs
 
 NAME = "labkit-bench-wait"
-LAB = kube.Lab()
+LAB = labs.Lab()
 
 
 def once(pod: str, image: str) -> tuple[float, float]:
@@ -52,7 +52,7 @@ def once(pod: str, image: str) -> tuple[float, float]:
 
     beside = threading.Thread(target=kubectl)
     beside.start()
-    waiting.wait(f"pod/{pod}", timeout_s=120)
+    wait.wait(f"pod/{pod}", timeout_s=120)
     ended["labkit"] = time.monotonic() - began
     beside.join()
     LAB.kubectl("delete", "pod", pod, "-n", NAME, "--now")
@@ -63,13 +63,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeat", type=int, default=7)
     repeat = parser.parse_args().repeat
-    labels = dict([kube.LABEL])
+    labels = dict([labs.LABEL])
     item = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "labels": labels}}
     LAB.kubectl("create", "-f", "-", stdin=json.dumps(item))
     try:
         session.start(NAME)
         image = LAB.kubectl(
-            "get", "deployment/ollama", "-n", kube.SYSTEM, "-o", "jsonpath={..image}"
+            "get", "deployment/ollama", "-n", labs.SYSTEM, "-o", "jsonpath={..image}"
         )
         once("warm-up", image)  # loads the client and its certificates
         found = [once(f"pod-{number}", image) for number in range(repeat)]

@@ -14,13 +14,13 @@
     ├── ChecksumWrong         a file was fetched and is not the one that is pinned
     ├── ToolMissing           a program is not there or too old, and cannot be installed here
     ├── BuildFailed           a program or an image could not be built; names its log file
-    ├── CommandFailed         a program the lab ran said no
+    ├── CommandFailed         a program that the lab ran failed
     ├── NotOurs               a container or volume of the lab's name that the lab did not make
     ├── ClusterNotOurs        a cluster of the lab's name that the lab did not make
     ├── ContextUnknown        the kubeconfig has no such context
     ├── ContextSilent         the context's cluster does not answer
     ├── NamespaceNotOurs      a namespace of the lab's name without the lab's label
-    ├── ModelUnavailable      the model cannot be had here
+    ├── ModelUnavailable      the model is not available here
     ├── NotUp                 the lab is not up, and the command needs it
     ├── LogMissing            there is no log of that name
     ├── JupyterFailed         JupyterLab did not start
@@ -28,15 +28,17 @@
     ├── UnknownResource       the API server knows no such kind of object
     ├── NotFound              the API server has no such object
     ├── AlreadyExists         an object of that name is there already
-    ├── Refused               the API server said no: quota, admission, rights, a wrong field
-    │   └── Conflict          somebody else changed the object meanwhile
-    ├── ApiSilent             the API server does not answer
-    ├── PodFailed             it will not become ready by itself; `reason` says why
-    ├── Gone                  it was deleted while we waited for it
+    ├── Refused               the API server rejected it: quota, admission, rights, a wrong field
+    │   ├── Conflict          another client changed the object at the same time
+    │   └── Expired           a watch should continue from where no history is left
+    ├── ApiSilent             the API server does not answer now, and may answer later
+    │   └── KubeconfigWrong   it never will: the kubeconfig cannot be used, or is another server's
+    ├── PodFailed             it cannot become ready without a change; `reason` says why
+    ├── Gone                  it was deleted during the wait
     ├── Unreachable           a Service, a Pod or an Ollama does not answer
     ├── OllamaSaid            Ollama's own error; `status` is the HTTP status, 200 inside a stream
     │   ├── ModelMissing      that Ollama does not have the model
-    │   └── StreamCut         the answer ended before it was whole
+    │   └── StreamCut         the answer ended before it was complete
     ├── UnknownStep           no step has that name
     ├── CheckFailed           the check of a step says: not yet
     └── TimedOut              not ready within the time given
@@ -135,7 +137,7 @@ class BuildFailed(LabError):
 
 
 class CommandFailed(LabError):
-    """A program the lab ran said no."""
+    """A program that the lab ran failed."""
 
     exit_code = 2
 
@@ -165,7 +167,7 @@ class NamespaceNotOurs(LabError):
 
 
 class ModelUnavailable(LabError):
-    """The model cannot be had here."""
+    """The model is not available here."""
 
 
 class NotUp(LabError):
@@ -197,21 +199,48 @@ class AlreadyExists(LabError):
 
 
 class Refused(LabError):
-    """The API server said no: quota, admission, rights, a wrong field."""
+    """The API server rejected the request: quota, admission, rights, a wrong field."""
 
 
 class Conflict(Refused):
-    """Somebody else changed the object meanwhile."""
+    """Another client changed the object at the same time."""
+
+
+class Expired(Refused):
+    """A watch should continue from where the API server has no history left."""
 
 
 class ApiSilent(LabError):
-    """The API server does not answer."""
+    """The API server does not answer now, and may answer later; `outage.asked_again` asks again.
+
+    `maybe_done`: what was to be changed may have been. `of_service`: the API server answers, and
+    only what it has asked for us does not. `retry_after_s`: it wants to be left alone for so long.
+    """
 
     exit_code = 2
 
+    def __init__(
+        self,
+        happened: str,
+        saw: str,
+        hint: str,
+        *,
+        maybe_done: bool = False,
+        of_service: bool = False,
+        retry_after_s: float = 0.0,
+    ) -> None:
+        super().__init__(happened, saw, hint)
+        self.maybe_done = maybe_done
+        self.of_service = of_service
+        self.retry_after_s = retry_after_s
+
+
+class KubeconfigWrong(ApiSilent):
+    """A retry does not help: the kubeconfig cannot be used, or is another server's."""
+
 
 class PodFailed(LabError):
-    """It will not become ready by itself; `reason` is Kubernetes' own word for why.
+    """It cannot become ready without a change; `reason` is Kubernetes' own word for why.
 
     >>> PodFailed("pod/x will not be ready", "no such image", "…", reason="ImagePullBackOff").reason
     'ImagePullBackOff'
@@ -223,7 +252,7 @@ class PodFailed(LabError):
 
 
 class Gone(LabError):
-    """It was deleted while we waited for it."""
+    """It was deleted during the wait."""
 
 
 class Unreachable(LabError):
@@ -247,7 +276,7 @@ class ModelMissing(OllamaSaid):
 
 
 class StreamCut(OllamaSaid):
-    """The answer ended before it was whole."""
+    """The answer ended before it was complete."""
 
 
 class UnknownStep(LabError):

@@ -19,10 +19,12 @@ import sys
 import time
 from pathlib import Path
 
-from labkit import session, states, steps
-from labkit.bringup import status
 from labkit.errors import LabError
-from labkit.proving import namespace
+from labkit.jupyter import namespace
+from labkit.kube import session
+from labkit.lessons import steps
+from labkit.lessons.reset import goto
+from labkit.setup.cluster import environment
 
 ANY_POD = "$(kubectl get pods -o name | shuf -n 1)"
 FAULTS = (
@@ -111,7 +113,7 @@ def _pairs(
     left = set(pairs[share[0] - 1 :: share[1]])
     total = len(left)
     here = chance.choice(names)
-    states.goto(here)
+    goto.goto(here)
     done = 0
     while left and done < count and time.monotonic() < deadline:
         onward = sorted(b for a, b in left if a == here) or sorted({a for a, _ in left})
@@ -145,8 +147,8 @@ def _killed(chance: random.Random) -> None:
 def _goto(step: str, what: str, seconds: list, failed: list) -> None:
     begun = time.monotonic()
     try:
-        states.goto(step)
-        left = states.planned(session.current(), steps.before(steps.one(step)))
+        goto.goto(step)
+        left = goto.planned(session.current(), steps.before(steps.one(step)))
         assert not left, left
     except (LabError, AssertionError) as error:
         failed.append(f"{what}: {error}")
@@ -155,7 +157,7 @@ def _goto(step: str, what: str, seconds: list, failed: list) -> None:
 
 
 def _enter(name: str) -> None:
-    values = status.environment()
+    values = environment.variables()
     config = session._kubeconfig(Path(values["KUBECONFIG"]), name)
     values["PATH"] = os.pathsep.join([values["PATH"], os.environ["PATH"]])
     os.environ.update(values, KUBECONFIG=str(config), LAB_NAMESPACE=name)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.bringup import paths
 from labkit.errors import CommandFailed, TimedOut, ToolMissing, Unsupported
+from labkit.setup.host import paths
 
 BENCH = Path(__file__).parents[1] / "bench" / "load"
 HEY = """\

@@ -1,4 +1,4 @@
-"""README and its kin: every command in them exists, and what can be compared is compared."""
+"""README and docs: every command in them exists, and what can be compared is compared."""
 
 import argparse
 import os
@@ -11,13 +11,20 @@ from pathlib import Path
 import pytest
 
 from labkit import errors
-from labkit.__main__ import parser
-from labkit.bringup import environment_yml, up
+from labkit.commands import up
+from labkit.commands.parser import parser
+from labkit.load.plan import Plan
+from labkit.load.result import Result
+from labkit.setup.cluster import environment, labs
+from labkit.setup.host import paths
+from tools import environment_yml
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
-DOCUMENTS += ["docs/notebooks-in-ci.md", "docs/troubleshooting.md"]
+CLI = (ROOT / "docs/cli.md").read_text()
+PAGES = sorted(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md"))
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", *PAGES]
+LINKED = [*DOCUMENTS, "ARCHITECTURE.md"]
 
 
 def shell_lines(text: str) -> list[str]:
@@ -34,9 +41,17 @@ def lab_commands(text: str) -> list[str]:
 
 
 def synopses(text: str) -> dict[str, str]:
-    """Command → its synopsis in the README's table of commands."""
-    lines = re.findall(r"^\| `\./lab (\w+)(.*?)` \|", text, re.MULTILINE)
-    return {name: rest for name, rest in lines if "[" in rest}
+    """Command → its synopsis: the block below its heading."""
+    found = r"^## \./lab (\w+)\n.*?^```text\n(.*?)^```"
+    return dict(re.findall(found, text, re.MULTILINE | re.DOTALL))
+
+
+def anchors(text: str) -> set[str]:
+    """What a link to a heading of the page ends in."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M), re.M)
+    return {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
 
 
 def subparsers() -> dict[str, argparse.ArgumentParser]:
@@ -65,27 +80,32 @@ def test_a_command_that_lab_does_not_take_would_be_found():
     assert not any(map(parses, lab_commands(text)))
 
 
-def test_the_readmes_commands_are_exactly_those_of_lab():
-    assert sorted(synopses(README)) == sorted(subparsers())
+def test_the_commands_of_the_page_are_exactly_those_of_lab():
+    assert sorted(synopses(CLI)) == sorted(subparsers())
+    assert re.findall(r"^\| \[`(\w+)`\]", CLI, re.MULTILINE) == list(subparsers())
 
 
 @pytest.mark.parametrize("name", sorted(subparsers()))
 def test_each_synopsis_names_exactly_the_options_that_help_names(name):
     options = {o for action in subparsers()[name]._actions for o in action.option_strings}
-    written = set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", synopses(README)[name]))
+    written = set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", synopses(CLI)[name]))
     assert written == options - {"-h", "--help"}
     help_text = subparsers()[name].format_help()
     assert all(option in help_text for option in written)
 
 
-def test_the_values_an_option_takes_are_those_the_readme_names():
+def test_the_values_an_option_takes_are_those_the_page_names():
     choices = {c for sub in subparsers().values() for a in sub._actions for c in a.choices or []}
     # `text` is what -o prints without being asked.
-    assert sorted(c for c in choices - {"text"} if f"{c}`" not in README) == []
+    assert sorted(c for c in choices - {"text"} if f"{c}`" not in CLI) == []
 
 
-def test_the_disk_and_memory_that_the_readme_names_are_what_up_asks_for():
-    table = README.partition("| command | time, first |")[2].partition("\n\n")[0]
+@pytest.mark.parametrize(
+    ("page", "header"),
+    [("README.md", "| `./lab up` | first time |"), ("docs/routes.md", "| command | time, first |")],
+)
+def test_the_disk_and_memory_that_the_pages_name_are_what_up_asks_for(page, header):
+    table = (ROOT / page).read_text().partition(header)[2].partition("\n\n")[0]
     for name, size in up.DISK_COLD.items():
         row = next(line for line in table.splitlines() if name.rstrip("s") in line)
         assert f"| {size // 2**30} GiB free | {up.MEMORY // 2**30} GiB available |" in row
@@ -106,18 +126,76 @@ def test_the_scripts_can_be_executed_and_parse(file, shell):
     assert subprocess.run([shell, "-n", ROOT / file], check=False).returncode == 0
 
 
-def test_the_readme_explains_every_error_and_no_other():
-    table = README.partition("| error | means |")[2].partition("\n\n")[0]
+def test_the_readme_is_short_enough_to_be_read():
+    assert len(README.splitlines()) <= 140
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is(page):
+    texts = [README, *((ROOT / "docs" / name).read_text() for name in ("cli.md", "instructor.md"))]
+    texts.append((ROOT / "CONTRIBUTING.md").read_text())
+    name = page.removeprefix("docs/")
+    assert any(f"({page})" in text or f"({name})" in text for text in texts)
+
+
+def variables(text: str) -> set[str]:
+    """The lab's own environment variables that are named in the text."""
+    return set(re.findall(r"(?<![A-Z_])LAB_[A-Z_]*[A-Z]", text))
+
+
+def test_the_configuration_page_has_every_variable_and_no_other():
+    files = [ROOT / "lab", *(ROOT / "labkit").rglob("*.py")]
+    used = set().union(*(variables(file.read_text()) for file in files))
+    page = (ROOT / "docs/configuration.md").read_text()
+    rows = re.findall(r"^\| `(LAB_\w+)` \|", page, re.MULTILINE)
+    assert sorted(rows) == sorted(used)
+    assert len(used) > 10
+    assert variables(page) == used
+
+
+def test_the_configuration_page_has_every_variable_that_env_exports():
+    page = (ROOT / "docs/configuration.md").read_text()
+    table = page.partition("## What `./lab env` exports")[2].partition("\n## ")[0]
+    named = re.findall(r"`([A-Z_]+)`", " ".join(re.findall(r"^\|(.*?)\|", table, re.MULTILINE)))
+    paths.write_text(paths.state("charts.json"), '{"url": "http://x"}')
+    assert sorted(named) == sorted(environment.exported(labs.Lab("")))
+
+
+def test_the_load_page_has_every_field_of_the_result():
+    page = (ROOT / "docs/load.md").read_text()
+    table = page.partition("| field | what |")[2].partition("\n\n")[0]
+    named = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\|(.*?)\|", table, re.MULTILINE)))
+    plain = Result(Plan(url="http://127.0.0.1:11434")).plain()
+    assert sorted(named) == sorted(plain)
+    inner = {
+        key for name in ("requests", "rates", "tokens", "client", "trust") for key in plain[name]
+    }
+    assert sorted(key for key in inner if f"`{key}`" not in table) == []
+
+
+def test_the_error_page_explains_every_error_and_no_other():
+    table = (
+        (ROOT / "docs/errors.md").read_text().partition("| error | means |")[2].partition("\n\n")[0]
+    )
     rows = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     kinds = {k for k, v in vars(errors).items() if isinstance(v, type) and issubclass(v, Exception)}
     assert explained == kinds - {"LabError"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", LINKED)
 def test_every_link_to_a_file_leads_to_one(document):
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / document).read_text())
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    page = ROOT / document
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text())
+    targets = [(page.parent / name if name else page, anchor) for name, anchor in links]
+    assert [file for file, _ in targets if not file.exists()] == []
+    wrong = [a for file, a in targets if a and a not in anchors(file.read_text())]
+    assert wrong == []
+
+
+def test_a_link_to_a_heading_that_is_not_there_would_be_found():
+    text = "# One page\n\n## ./lab up\n\n```sh\n# a comment\n```\n\n## It's `x`\n"
+    assert anchors(text) == {"one-page", "lab-up", "its-x"}
 
 
 def test_the_readme_names_the_deck_its_author_source_and_licence():
@@ -152,7 +230,7 @@ def test_every_direct_dependency_is_pinned_to_one_version():
     extras = project["optional-dependencies"].values()
     names = [*project["dependencies"], *(name for extra in extras for name in extra)]
     loose = [name for name in names if not re.fullmatch(r"[\w-]+==[\d.]+", name)]
-    assert loose == ["labkit[model]"]
+    assert loose == ["ollama-labkit[model]"]
 
 
 def stale(folder: Path) -> bool:
@@ -160,7 +238,7 @@ def stale(folder: Path) -> bool:
 
 
 def test_environment_yml_is_what_pyproject_makes_it():
-    assert not stale(ROOT), "run: python -m labkit.bringup.environment_yml"
+    assert not stale(ROOT), "run: python tools/environment_yml.py"
 
 
 @pytest.mark.parametrize("changed", ["environment.yml", "pyproject.toml"])

@@ -6,6 +6,7 @@ import sys
 import tomllib
 import venv
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import labkit
 from labkit.errors import LabError
 from labkit.load import result
+from tools import requirements_txt
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -73,6 +75,39 @@ def test_importing_labkit_loads_nothing_but_labkit():
     assert python(code).split() == ["labkit"]
 
 
+LEARNERS_ONLY = """if True:
+    import importlib, pkgutil, re, sys
+    from importlib.metadata import packages_distributions
+
+    def plain(name):
+        return re.sub("[-_.]+", "-", name).lower()
+
+    learners = {"ollama-labkit", "labkit", *sys.argv[1].split()}
+    for module, homes in packages_distributions().items():
+        if not learners & {plain(home) for home in homes}:
+            sys.modules[module] = None
+    import labkit
+    for module in pkgutil.walk_packages(labkit.__path__, "labkit."):
+        if module.name.rpartition(".")[2] != "__main__":
+            try:
+                importlib.import_module(module.name)
+            except ImportError as error:
+                print(module.name, error.name.partition(".")[0])
+"""
+
+
+def test_what_a_learner_installs_is_enough_for_all_but_the_running_of_notebooks():
+    locked = requirements_txt.entries((REPOSITORY / "requirements.txt").read_text())
+    names = " ".join(entry.partition("==")[0] for entry in locked)
+    words = [sys.executable, "-P", "-c", LEARNERS_ONLY, names]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "labkit.jupyter.kernel nbval",
+        "labkit.jupyter.plugin nbval",
+    ]
+
+
 def test_importing_labkit_and_its_names_contacts_and_starts_nothing():
     code = """if True:
         import sys
@@ -104,16 +139,41 @@ def wheel(tmp_path_factory):
     # The build backend is in the environment already: nothing is downloaded.
     words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, "."]
     subprocess.run([sys.executable, "-m", "pip", *words], cwd=REPOSITORY, check=True)
-    return next(folder.glob("labkit-*.whl"))
+    return next(folder.glob("ollama_labkit-*.whl"))
 
 
 def test_the_wheel_holds_labkit_and_what_the_lab_is_made_of_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert "labkit/bringup/venv.py" in names
+    assert "labkit/setup/host/venv.py" in names
+    assert {"labkit/py.typed", "labkit/__init__.pyi"} <= set(names)
     assert "labkit/k8s/cluster/versions.toml" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"labkit"}
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"labkit", "ollama_labkit"}
     assert not [name for name in names if name.endswith((".pyc", ".log")) or "/tests/" in name]
+
+
+def test_the_wheel_says_who_it_is_for_and_where_its_home_is(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name.rpartition("/")[2]: name for name in archive.namelist() if "-info/" in name}
+        told = message_from_bytes(archive.read(files["METADATA"]))
+        commands = archive.read(files["entry_points.txt"]).decode()
+    # `labkit` on PyPI is another project
+    assert told["Name"] == "ollama-labkit"
+    assert told["Author"] == "labkit contributors"
+    assert told["License-Expression"] == "Apache-2.0"
+    assert {"ollama", "kubernetes"} < set(told["Keywords"].split(","))
+    assert "Framework :: Jupyter :: JupyterLab" in told.get_all("Classifier")
+    urls = dict(url.split(", ") for url in told.get_all("Project-URL"))
+    assert {"Homepage", "Documentation", "Changelog", "Issues"} < set(urls)
+    assert all(url.startswith("https://") for url in urls.values())
+    assert commands.split() == ["[console_scripts]", "labkit", "=", "labkit.commands.main:main"]
+
+
+def test_its_classifiers_are_ones_that_pypi_knows():
+    from trove_classifiers import classifiers
+
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert set(project["classifiers"]) - set(classifiers) == set()
 
 
 def test_the_wheel_is_imported_in_a_clean_environment(wheel, tmp_path):

@@ -13,7 +13,7 @@ import heavy
 import measuring
 import peers
 
-from labkit.bringup import paths
+from labkit.setup.host import paths
 
 PROMPT = "Why is the sky blue?"
 REALTIME = "labkit --realtime"  # needs root

@@ -7,7 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
-from labkit.bringup import paths
+from labkit.setup.host import paths
 
 # Two words and what Transformers needs to take a folder for a tokenizer: nothing is downloaded.
 TOKENIZER = {

@@ -20,8 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from labkit.bringup import bom, paths, shell
 from labkit.errors import CommandFailed, TimedOut, ToolMissing, Unsupported
+from labkit.setup.build import catalog
+from labkit.setup.host import paths, shell
 
 HERE = Path(__file__).parent
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -53,7 +54,7 @@ def require_cores() -> None:
 def compiled(name: str) -> Path:
     """The program made from `name`.c, made once for each text of it. Raises ToolMissing."""
     sources = [HERE / f"{name}.c", *sorted(HERE.glob("*.h"))]
-    program = paths.cache("bench", f"{name}-{bom.digest_of(*sources)}")
+    program = paths.cache("bench", f"{name}-{catalog.digest_of(*sources)}")
     if not program.exists():
         if not shutil.which("gcc"):
             raise ToolMissing(

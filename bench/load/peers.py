@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from labkit.bringup import engine, paths, shell, tools
 from labkit.errors import LabError, ToolMissing, Unsupported
+from labkit.setup.build import tools
+from labkit.setup.host import docker, paths, shell
 
 INSTALL_S = 1500  # GuideLLM needs PyTorch with its CUDA libraries: 5 GB
 
@@ -51,7 +52,7 @@ def _hey() -> Path:
 
 def _wrk() -> Path:
     if not shutil.which("wrk"):
-        engine.apt_install("wrk")
+        docker.apt_install("wrk")
     return Path(shutil.which("wrk"))
 
 

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 from labkit.load import descriptors, engine
+from labkit.load.connection import Connection
 from labkit.load.errors import LoadError
 from labkit.load.options import USAGE, Options, parse
 from labkit.load.plan import Plan
@@ -50,13 +51,14 @@ def _run(options: Options) -> int:
         descriptors.run_first()
     # how a Pod is told to end
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    if isinstance(options.start_at, str):
+    start_at = options.start_at
+    if isinstance(start_at, str):
         print('{"ready": true}', flush=True)
-        options.start_at = _written(options.start_at)
+        start_at = _written(start_at)
     levels = options.sweep or [options.plan.clients]
     results = []
     for clients in levels:
-        result = _level(options, options.plan.replace(clients=clients))
+        result = _level(options, options.plan.replace(clients=clients), start_at)
         results.append(result)
         if result.interrupted:
             break
@@ -68,7 +70,7 @@ def _run(options: Options) -> int:
 
 
 def _written(name: str) -> float:
-    """The moment in a file that will be written; without a limit: whoever began this ends it."""
+    """The moment in a file that will be written; no limit: the parent process ends it."""
     try:
         while True:
             with suppress(FileNotFoundError), open(name, encoding="ascii") as file:  # noqa: PTH123
@@ -80,12 +82,12 @@ def _written(name: str) -> float:
         raise LoadError("--start-at cannot take this file", f"{name}: {error}", "-h") from None
 
 
-def _level(options: Options, plan: Plan) -> Result:
+def _level(options: Options, plan: Plan, start_at: float | None) -> Result:
     told = _tell if options.progress else None
     if options.processes > 1:
         from labkit.load import workers
 
-        return workers.run(plan, options.processes, told, start_at=options.start_at)
+        return workers.run(plan, options.processes, told, start_at=start_at)
     row = None
     if options.output == "csv":
         from labkit.load.report import CSV_HEAD, csv_row
@@ -93,10 +95,10 @@ def _level(options: Options, plan: Plan) -> Result:
         print(CSV_HEAD)
         origin = time.monotonic_ns()
 
-        def row(connection, end: int, kind: str) -> None:
+        def row(connection: Connection, end: int, kind: str) -> None:
             print(csv_row(connection, end, kind, origin))
 
-    return engine.run(plan, told, PROGRESS_S, on_end=row, start_at=options.start_at)
+    return engine.run(plan, told, PROGRESS_S, on_end=row, start_at=start_at)
 
 
 def _tell(progress: engine.Progress) -> None:

@@ -7,16 +7,21 @@ from collections.abc import Callable
 
 from labkit.load.connection import Connection
 from labkit.load.plan import Plan
-from labkit.load.request import speaks_ollama
+from labkit.load.request import speaks_ollama, speaks_openai
 from labkit.load.result import Result
 from labkit.load.wire import EXCERPT
 
+TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
+if TYPE_CHECKING:
+    from typing import Any
+
 # What json.loads calls in the end; it guesses each line's encoding and looks for spaces before.
-scan = json.JSONDecoder().scan_once
+# type: typeshed does not name it
+scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 PARTS = ("content", "thinking", "tool_calls")  # of a message
 
 
-def parsed(line: bytes) -> dict | None:
+def parsed(line: bytes) -> dict[str, Any] | None:
     """The JSON object of a line, or None.
 
     >>> parsed(b'{"done":true}'), parsed(b"[]"), parsed(b'{"done"')
@@ -30,7 +35,7 @@ def parsed(line: bytes) -> dict | None:
     return value if isinstance(value, dict) and end == len(text) else None
 
 
-def has_content(line: dict) -> bool:
+def has_content(line: dict[str, Any]) -> bool:
     """Does this line of Ollama's carry any of the answer?
 
     >>> has_content({"response": "a"}), has_content({"message": {"content": ""}})
@@ -42,6 +47,35 @@ def has_content(line: dict) -> bool:
     return isinstance(message, dict) and any(map(message.get, PARTS))
 
 
+def openai_flaw(line: bytes) -> tuple[str, str]:
+    """What is wrong with an answer in OpenAI's dialect that ends in this line; "" for nothing.
+
+    Ollama ends an answer whose model died as it ends a whole one, under a 200, but without a
+    finish_reason and without `[DONE]`.
+
+    >>> openai_flaw(b"data: [DONE]"), openai_flaw(b'data: {"choices":[{"finish_reason":null}]}')[0]
+    (('', ''), 'stream_cut')
+    """
+    if not line:
+        return "stream_cut", "an answer without a line"
+    is_event = line.startswith(b"data:")
+    event = line.removeprefix(b"data:").strip()
+    if event == b"[DONE]":
+        return "", ""
+    value, shown = parsed(event) or {}, line[:EXCERPT].decode(errors="replace")
+    if value.get("error") is not None:
+        return "in_band_error", shown
+    choices = value.get("choices")
+    # with stream_options the last but one has the usage, and no choices
+    ends = choices == [] or any(
+        isinstance(one, dict) and one.get("finish_reason")
+        for one in (choices if isinstance(choices, list) else ())
+    )
+    if is_event and not ends:
+        return "stream_cut", f"no finish_reason and no [DONE]: {shown}"
+    return "", ""
+
+
 class Answers:
     """Counts the answers of one phase into its Result."""
 
@@ -49,10 +83,11 @@ class Answers:
 
     def __init__(self, plan: Plan) -> None:
         self.count_into(Result(plan))
-        self.ollama = speaks_ollama(plan)
+        self.ollama, self.openai = speaks_ollama(plan), speaks_openai(plan)
         self.limits_ns = {name: limit * 1e6 for name, limit in plan.goodput}
         self.open_loop = bool(plan.rate)
-        self.line, self.values = b"", None
+        self.line = b""
+        self.values: dict[str, Any] | None = None
 
     def count_into(self, result: Result) -> None:
         """Another phase begins."""
@@ -66,7 +101,7 @@ class Answers:
             return None
         return has_content(self.values)
 
-    def values_of(self, line: bytes) -> dict | None:
+    def values_of(self, line: bytes) -> dict[str, Any] | None:
         """The line's JSON object; a short answer's only line has been parsed already."""
         return self.values if line is self.line else parsed(line)
 
@@ -81,7 +116,7 @@ class Answers:
     def ended(self, connection: Connection, stamp: int) -> None:
         """Count a whole response."""
         reader = connection.reader
-        status = reader.head.status
+        status = reader.status
         self._status(status)
         last = self.values_of(reader.last_line) if self.ollama and 200 <= status < 300 else None
         kind, example = self._flaw(connection, last)
@@ -96,12 +131,14 @@ class Answers:
         statuses = self.result.statuses
         statuses[status] = statuses.get(status, 0) + 1
 
-    def _flaw(self, connection: Connection, last: dict | None) -> tuple[str, str]:
+    def _flaw(self, connection: Connection, last: dict[str, Any] | None) -> tuple[str, str]:
         """Kind of failure, or "", and an example of it."""
         reader = connection.reader
         if not 200 <= reader.status < 300:
             text = reader.excerpt.decode(errors="replace").strip()
             return "http_status", f"{reader.status} {text}".strip()
+        if self.openai:
+            return openai_flaw(reader.last_line)
         if not self.ollama:
             return "", ""
         if not reader.last_line:
@@ -111,13 +148,14 @@ class Answers:
             shown = line[:EXCERPT].decode(errors="replace")
             if (parsed(line) or {}).get("error") is not None:
                 return "in_band_error", shown
-            until_close = not reader.head.chunked and reader.head.length is None
+            head = reader.head
+            until_close = head is not None and not head.chunked and head.length is None
             return "stream_cut" if until_close else "bad_json", shown
         if last.get("done") is not True and last.get("status") != "success":
             return "stream_cut", f'no "done": true after {connection.chunks} chunks'
         return "", ""
 
-    def _succeeded(self, connection: Connection, stamp: int, last: dict) -> None:
+    def _succeeded(self, connection: Connection, stamp: int, last: dict[str, Any]) -> None:
         result, record = self.result, self.record
         result.succeeded += 1
         start, first = connection.start, connection.first
@@ -144,7 +182,7 @@ class Answers:
             seen = {"ttft": never if ttft is None else ttft, "gap": gap, "latency": latency}
             result.good += all(seen[name] <= limit for name, limit in self.limits_ns.items())
 
-    def _ollama(self, get: Callable, latency: int, ttft: int | None) -> None:
+    def _ollama(self, get: Callable[[str], object], latency: int, ttft: int | None) -> None:
         """Ollama's own counts and durations (ns); it leaves out what is zero."""
         result, record = self.result, self.record
         load, prompt = _number(get("load_duration")), _number(get("prompt_eval_duration"))
@@ -158,6 +196,9 @@ class Answers:
         if ttft is not None and (load or prompt):
             record["queue_ms"](max(0, ttft - load - prompt))
         result.prompt_tokens += _number(get("prompt_eval_count"))
+        cached = get("prompt_eval_cached_count")
+        if cached is not None:  # Ollama 0.24 does not tell
+            result.cached_tokens = (result.cached_tokens or 0) + _number(cached)
         result.generated_tokens += tokens
         if tokens and latency > 0:
             record["tokens_per_s_per_request"](tokens * 1_000_000_000_000 // latency)

@@ -52,7 +52,7 @@ def run_first() -> None:
 
 @contextmanager
 def punctual() -> Iterator[None]:
-    """While it holds, this thread is woken when it asked to be: Linux takes 0.05 ms more else."""
+    """While it holds, this thread is woken when it has to be: Linux takes 0.05 ms more else."""
     slack = f"/proc/{get_native_id()}/timerslack_ns"
     try:
         with open(slack, encoding="ascii") as file:  # noqa: PTH123 - pathlib costs 4 ms

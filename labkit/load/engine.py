@@ -13,13 +13,14 @@ from labkit.load import descriptors, trust
 from labkit.load.clock import Clock
 from labkit.load.connection import IDLE, READING, SENDING, Connection
 from labkit.load.exchange import Exchanges
+from labkit.load.head import BadResponse
 from labkit.load.interrupts import interrupts
 from labkit.load.nap import LONGEST_NS, Nap
 from labkit.load.plan import Plan
 from labkit.load.polling import READ
 from labkit.load.result import Result
 from labkit.load.schedule import arrivals
-from labkit.load.wire import REGULAR, BadResponse
+from labkit.load.wire import REGULAR
 
 ROOM = 64 * 1024  # of one read; more would have malloc map pages for each
 TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
@@ -27,8 +28,8 @@ TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked a
 # lines in one read have one stamp.
 START_AT_ONCE = 32
 LATE_NS = 100_000_000  # later than this, or early: was the clock set?
-# After Ctrl-C no request is sent, and answers are read to their end for so long: an Ollama whose
-# client leaves in the middle of one can be blocked for good (ollama/ollama#17131).
+# After Ctrl-C no request is sent, and answers are read to their end for so long: an Ollama 0.24
+# whose client leaves in the middle of one can be blocked for good (ollama/ollama#17131).
 LAST_ANSWERS_NS = 1_000_000_000
 
 # What a watcher sees while the run goes on; the quantiles are None before the first value.
@@ -69,7 +70,9 @@ def run(
 class Engine:
     """Who asks next and when, and the loop over what comes."""
 
-    def __init__(self, plan: Plan, on_progress, every_s: float) -> None:
+    def __init__(
+        self, plan: Plan, on_progress: Callable[[Progress], None] | None, every_s: float
+    ) -> None:
         self.plan = plan
         self.on_progress, self.every_ns = on_progress, int(every_s * 1e9)
         self.exchanges = Exchanges(plan)
@@ -85,7 +88,9 @@ class Engine:
         self.free: deque[Connection] = deque(idle)
         self.backlog: deque[int] = deque()  # open loop: arrivals for which no connection was free
         self.never_sent = 0  # of them, when time was over
-        self.waiting: list[tuple] = []  # closed loop: (until, …, connection) of paused clients
+        self.waiting: list[
+            tuple[int, int, Connection]
+        ] = []  # closed loop: (until, …, connection) of paused clients
         self.clock, self.nap = Clock(), Nap()
         self.fresh = 0  # closed loop: clients that have not begun
         self.due: int | None = None  # open loop: the next arrival
@@ -273,7 +278,7 @@ class Engine:
             return 0
         due = self.waiting[0][0] if self.waiting else self.due
         exactly = due is not None
-        left = (min(due, self.next_tick) if exactly else self.next_tick) - monotonic_ns()
+        left = (self.next_tick if due is None else min(due, self.next_tick)) - monotonic_ns()
         nap = min(self.nap.ns, left)
         if exactly and left < LONGEST_NS and self.result.timestamps == "kernel":
             nap = left  # a poll waits whole milliseconds; what comes meanwhile is stamped

@@ -2,7 +2,7 @@
 
 
 class LoadError(Exception):
-    """One line each: happened, saw, hint; `labkit.loading` turns it into a LabError.
+    """One line each: happened, saw, hint; `labkit.measure.load_test` turns it into a LabError.
 
     >>> print(LoadError("no requests to send", "-n 0", "-n 200"))
     LoadError: no requests to send

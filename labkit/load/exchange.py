@@ -8,6 +8,7 @@ from time import monotonic_ns
 
 from labkit.load.answer import Answers, parsed
 from labkit.load.connection import CLOSED, CONNECTING, IDLE, READING, SENDING, Connection
+from labkit.load.head import Head
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
 from labkit.load.request import encode
@@ -22,7 +23,7 @@ RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its n
 class Exchanges:
     """Opens, sends, and says what became of it; `ended` are those whose next request may follow.
 
-    They go on after a batch of reads, together: calls do not nest when a target refuses, and a
+    They continue after a batch of reads, together: calls do not nest when a target refuses, and a
     server that waits is woken once, not for each.
     """
 
@@ -34,7 +35,7 @@ class Exchanges:
         self.poller = poller()
         self.connections: dict[int, Connection] = {}  # by descriptor
         self.made = 0  # connections, open or not
-        self.heads: dict = {}
+        self.heads: dict[bytes, Head] = {}
         self.count_into(Result(plan))
 
     def count_into(self, result: Result) -> None:
@@ -54,9 +55,9 @@ class Exchanges:
         """A new one, not open yet."""
         self.made += 1
         reader = Reader(
-            wants_lines=self.answers.ollama,
+            wants_lines=self.answers.ollama or self.answers.openai,
             bodyless=self.plan.method == "HEAD",
-            content=self.answers.content,
+            content=self.answers.content if self.answers.ollama else _uncounted,
             heads=self.heads,
         )
         return Connection(self.request, reader)
@@ -192,3 +193,8 @@ class Exchanges:
         del self.connections[connection.socket.fileno()]
         connection.close()  # which also takes it out of the epoll set
         self.targets.release(connection.address)
+
+
+def _uncounted(line: bytes) -> bool:
+    """Only Ollama's own lines are counted as chunks."""
+    return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labkit.load.connection import Connection
 from labkit.load.histogram import UNITS, Histogram
 from labkit.load.result import Result
@@ -45,6 +47,8 @@ def text(result: Result) -> str:
             f"  Tokens/s:      {rates['tokens_per_s']:.1f} in total, "
             f"{result.metrics['tokens_per_s_per_request'].quantile(0.5):.1f} in one answer (p50)"
         )
+    if cached := result.cached():
+        lines.append(f"  Prompt cache:  {cached}")
     goodput = result.goodput()
     if goodput:
         limits = ", ".join(f"{name[:-3]} {ms:g} ms" for name, ms in goodput["limits"].items())
@@ -87,7 +91,7 @@ def quantiles(result: Result) -> list[str]:
     return columns(rows)
 
 
-def columns(rows: list[tuple]) -> list[str]:
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows of words as aligned lines, numbers to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     first, *others = widths
@@ -100,7 +104,7 @@ def columns(rows: list[tuple]) -> list[str]:
 def bars(histogram: Histogram) -> list[str]:
     """hey's histogram: ten equal steps from the fastest to the slowest."""
     histogram.fold()
-    least, most = (v / UNITS[histogram.unit] for v in (histogram.minimum, histogram.maximum))
+    least, most = (v / UNITS[histogram.unit] for v in (histogram.minimum or 0, histogram.maximum))
     edges = [least + (most - least) * step / ROWS for step in range(ROWS + 1)]
     counts = histogram.counts(edges)
     top = max(counts)

@@ -6,6 +6,7 @@ from labkit.load.errors import LoadError
 from labkit.load.plan import Plan
 
 OLLAMA = {"generate": "/api/generate", "chat": "/api/chat"}
+OPENAI = ("/v1/chat/completions", "/v1/completions")
 PULL = "/api/pull"  # its errors come under a 200 too: the first line is written before the work
 
 
@@ -18,7 +19,7 @@ def split(url: str) -> tuple[str, int, str]:
     scheme, colon, rest = url.partition("://")
     hint = "http://127.0.0.1:11434"
     if not colon or scheme.lower() != "http":
-        raise LoadError("the target is no http URL (TLS is not spoken here)", url, hint)
+        raise LoadError("the target is not an http URL (TLS is not supported)", url, hint)
     end = min((rest.find(mark) for mark in "/?#" if mark in rest), default=len(rest))
     authority, path = rest[:end], rest[end:].partition("#")[0]
     host, bracket, port = authority.rpartition("]") if "[" in authority else (authority, "", "")
@@ -38,6 +39,12 @@ def speaks_ollama(plan: Plan) -> bool:
     return plan.api is not None or path.endswith((*OLLAMA.values(), PULL))
 
 
+def speaks_openai(plan: Plan) -> bool:
+    """Are answers OpenAI's: an object, or events that end in one with a finish_reason?"""
+    path = split(plan.url)[2].partition("?")[0]
+    return not speaks_ollama(plan) and path.endswith(OPENAI)
+
+
 def content(plan: Plan) -> bytes:
     """The body: what the plan gives, or Ollama's JSON from its model and prompt."""
     if plan.api is None:
@@ -45,7 +52,7 @@ def content(plan: Plan) -> bytes:
     import json
 
     if plan.api == "chat":
-        asked: dict = {"messages": [{"role": "user", "content": plan.prompt}]}
+        asked: dict[str, object] = {"messages": [{"role": "user", "content": plan.prompt}]}
     else:
         asked = {"prompt": plan.prompt}
     if plan.num_predict is not None:

@@ -8,6 +8,10 @@ from labkit.load.errors import LoadError
 from labkit.load.histogram import Histogram
 from labkit.load.plan import Plan
 
+TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
+if TYPE_CHECKING:
+    from typing import Any
+
 SCHEMA = "labkit.load/1"
 VERSION = "0.1.0"
 FAILURES = (
@@ -15,7 +19,7 @@ FAILURES = (
     "timeout",  # not whole after Plan.timeout_s
     "http_status",  # anything but 2xx; redirects are not followed
     "in_band_error",  # {"error": ...} under a 200
-    "stream_cut",  # closed before it was whole, or no "done": true
+    "stream_cut",  # closed before it was whole, or no "done": true; no finish_reason under /v1
     "bad_json",  # whole, and not JSON lines
     "bad_http",  # not an HTTP/1.1 response
 )
@@ -31,6 +35,7 @@ METRICS = (
     "schedule_deviation_ms",
     "connect_ms",
 )
+CACHED_SHARE = 0.5  # of the prompts' tokens: more than a template that all prompts share
 LATE_S = 0.1  # workers who begin further apart did not ask together
 # tokens per second are recorded in thousandths, all else in nanoseconds
 UNIT = {"tokens_per_s_per_request": "0.001/s"}
@@ -39,8 +44,8 @@ UNIT = {"tokens_per_s_per_request": "0.001/s"}
 class Result:
     """Counters and histograms of one run, or of several merged ones.
 
-    `plain()` is the schema's object, documented in the README; `Result.merge` adds results up as if
-    one process had measured everything.
+    `plain()` is the schema's object, documented in docs/load.md; `Result.merge` adds results up as
+    if one process had measured everything.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -53,6 +58,7 @@ class Result:
         self.failure_examples: dict[str, str] = {}
         self.statuses: dict[int, int] = {}  # HTTP status → answers
         self.prompt_tokens = self.generated_tokens = self.chunks = 0
+        self.cached_tokens: int | None = None  # of the prompts: remembered; None: nobody told
         self.good = 0  # requests within the limits of Plan.goodput
         self.metrics = {name: Histogram(UNIT.get(name, "ns")) for name in METRICS}
         self.delay = Histogram()  # how late the engine read what the kernel had
@@ -62,7 +68,7 @@ class Result:
         self.reconnects = 0  # requests sent again: the server had closed the idle connection
         self.unstamped_reads = 0  # by the client's clock: the kernel stamped not yet, or never
         self.reasons: list[str] = []  # why the figures are doubtful
-        self.workers: list[dict] = []  # client and trust of each, when merged
+        self.workers: list[dict[str, Any]] = []  # client and trust of each, when merged
 
     @property
     def failed(self) -> int:
@@ -91,7 +97,17 @@ class Result:
             "chunks_per_s": round(self.chunks / seconds, 3),
         }
 
-    def client(self) -> dict:
+    def cached(self) -> str:
+        """A warning when most of the prompts had been read before, or an empty text."""
+        if not self.cached_tokens or self.cached_tokens < CACHED_SHARE * self.prompt_tokens:
+            return ""
+        share = min(self.cached_tokens / self.prompt_tokens, 1.0) if self.prompt_tokens else 1.0
+        return (
+            f"{share:.0%} of the prompts' tokens were in Ollama's cache and not read again:"
+            " prompts that differ wait longer for the first token"
+        )
+
+    def client(self) -> dict[str, Any]:
         """The engine's own part: CPU, memory, delay."""
         return {
             "cpu_s": round(self.cpu_s, 6),
@@ -106,11 +122,11 @@ class Result:
             "clock_steps": self.clock_steps,
         }
 
-    def trust(self) -> dict:
+    def trust(self) -> dict[str, Any]:
         """Can the figures be trusted, and why not."""
         return {"verdict": "doubtful" if self.reasons else "good", "reasons": self.reasons}
 
-    def goodput(self) -> dict | None:
+    def goodput(self) -> dict[str, Any] | None:
         """Requests within the plan's limits, their rate and their share of all that ended."""
         if not self.plan.goodput:
             return None
@@ -122,7 +138,7 @@ class Result:
             "share": round(self.good / ended, 6) if ended else 0.0,
         }
 
-    def plain(self) -> dict:
+    def plain(self) -> dict[str, Any]:
         """The object of schema `labkit.load/1`."""
         return {
             "schema": SCHEMA,
@@ -145,7 +161,11 @@ class Result:
             "statuses": {str(status): count for status, count in self.statuses.items()},
             "failure_examples": dict(self.failure_examples),
             "rates": self.rates(),
-            "tokens": {"prompt": self.prompt_tokens, "generated": self.generated_tokens},
+            "tokens": {
+                "prompt": self.prompt_tokens,
+                "generated": self.generated_tokens,
+                "cached": self.cached_tokens,
+            },
             "chunks": self.chunks,
             **{name: histogram.summary() for name, histogram in self.metrics.items()},
             "goodput": self.goodput(),
@@ -161,7 +181,7 @@ class Result:
         return json.dumps(self.plain())
 
     @classmethod
-    def from_json(cls, text: str | dict) -> Result:
+    def from_json(cls, text: str | dict[str, Any]) -> Result:
         """The result that `to_json` wrote; raises LoadError when it is none."""
         import json
 
@@ -172,10 +192,10 @@ class Result:
             return cls._of(raw)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             saw = f"{type(error).__name__}: {error}"
-            raise LoadError("this is no result of a load test", saw, "-o json") from None
+            raise LoadError("this is not a result of a load test", saw, "-o json") from None
 
     @classmethod
-    def _of(cls, raw: dict) -> Result:
+    def _of(cls, raw: dict[str, Any]) -> Result:
         result = cls(Plan.from_json(raw["plan"]))
         for name in ("started_at", "duration_s", "interrupted", "workers"):
             setattr(result, name, raw[name])
@@ -184,7 +204,9 @@ class Result:
         result.failures.update(raw["failures"])
         result.failure_examples.update(raw["failure_examples"])
         result.statuses = {int(status): count for status, count in raw["statuses"].items()}
-        result.prompt_tokens, result.generated_tokens = raw["tokens"].values()
+        tokens = raw["tokens"]
+        result.prompt_tokens, result.generated_tokens = tokens["prompt"], tokens["generated"]
+        result.cached_tokens = tokens.get("cached")
         result.chunks = raw["chunks"]
         result.good = raw["goodput"]["requests"] if raw["goodput"] else 0
         for name in METRICS:
@@ -211,6 +233,8 @@ class Result:
         for result in results:
             for name in _SUMS:
                 setattr(whole, name, getattr(whole, name) + getattr(result, name))
+            if result.cached_tokens is not None:
+                whole.cached_tokens = (whole.cached_tokens or 0) + result.cached_tokens
             for kind, count in result.failures.items():
                 whole.failures[kind] += count
             for status, count in result.statuses.items():
@@ -246,7 +270,7 @@ def _whole_plan(plans: list[Plan]) -> Plan:
     """The plan whose shares these are."""
     first = plans[0]
 
-    def total(name: str):
+    def total(name: str) -> Any:
         parts = [getattr(plan, name) for plan in plans]
         return None if None in parts else sum(parts)
 

@@ -18,6 +18,8 @@ def arrivals(plan: Plan) -> Iterator[int]:
     >>> list(islice(arrivals(Plan(rate=4.0, requests=2, seconds=None).share(1, 2)), 9))
     [250000000]
     """
+    if not plan.rate:
+        return  # a closed loop: nothing arrives by itself
     last = float("inf") if plan.seconds is None else plan.seconds * 1e9
     if plan.arrivals == "poisson":
         from random import Random  # 3 ms that only this needs

@@ -38,7 +38,7 @@ def run(
     command = [sys.executable, "-m", "labkit.load", "--plan", "-", "--progress", "-o", "json"]
     command += ["--i-own-this-target", "--start-at", repr(start_at)]
     places = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
-    children: list[subprocess.Popen] = []
+    children: list[subprocess.Popen[bytes]] = []
     # A Ctrl-C that comes before a worker runs waits until it does: each gives its part.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -50,6 +50,7 @@ def run(
                 env={**os.environ, "PYTHONPATH": places},
             )
             children.append(child)
+            assert child.stdin is not None  # a pipe, as asked for
             child.stdin.write(plan.to_json().encode())
             child.stdin.close()
         return Collector(children, on_progress, start_at).run()
@@ -58,23 +59,29 @@ def run(
         for child in children:
             if child.poll() is None:
                 child.terminate()
-            child.stdout.close()
+            if child.stdout:
+                child.stdout.close()
             child.wait()
 
 
 class Collector:
     """Reads what the workers print until each has printed its result."""
 
-    def __init__(self, children: list[subprocess.Popen], on_progress, start_at: float) -> None:
+    def __init__(
+        self,
+        children: list[subprocess.Popen[bytes]],
+        on_progress: Callable[[Progress], None] | None,
+        start_at: float,
+    ) -> None:
         self.children, self.on_progress, self.start_at = children, on_progress, start_at
         self.interrupted = False
         self.states: dict[int, Progress] = {}
         self.results: dict[int, Result] = {}
 
     def run(self) -> Result:
-        """The merged result; Ctrl-C is passed on, and the parts merged; raises LoadError."""
+        """The merged result; Ctrl-C is passed on, and the parts merged. Raises LoadError."""
         poll = select.poll()
-        texts = {child.stdout.fileno(): b"" for child in self.children}
+        texts = {child.stdout.fileno(): b"" for child in self.children if child.stdout}
         left = set(texts)
         for descriptor in texts:
             poll.register(descriptor, select.POLLIN)
@@ -111,7 +118,7 @@ class Collector:
             self.states[descriptor] = Progress(**told["progress"])
         except (ValueError, TypeError, KeyError):
             saw = line[:100].decode(errors="replace")
-            raise LoadError("a worker printed what is no result", saw, "look there") from None
+            raise LoadError("a worker did not print a result", saw, "look there") from None
         if self.on_progress:
             self.on_progress(together(list(self.states.values())))
 
@@ -122,6 +129,7 @@ def together(states: list[Progress]) -> Progress:
     def worst(name: str) -> float | None:
         return max((v for s in states if (v := getattr(s, name)) is not None), default=None)
 
-    sums = [sum(getattr(s, name) for s in states) for name in Progress._fields[1:6]]
+    sums = {name: sum(getattr(s, name) for s in states) for name in Progress._fields[1:6]}
     elapsed = max(state.elapsed_s for state in states)
-    return Progress(elapsed, *sums, worst("ttft_p50_ms"), worst("ttft_p95_ms"))
+    p50, p95 = worst("ttft_p50_ms"), worst("ttft_p95_ms")
+    return Progress(elapsed_s=elapsed, **sums, ttft_p50_ms=p50, ttft_p95_ms=p95)

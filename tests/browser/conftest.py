@@ -14,8 +14,9 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from labkit.bringup import engine, kube, paths
-from labkit.proving import executed
+from labkit.jupyter import executed
+from labkit.setup.cluster import labs
+from labkit.setup.host import docker, paths, speed
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = (
@@ -63,7 +64,7 @@ def chromium() -> str:
     """A Chromium of the distribution, installed where that can be done."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if not found and os.geteuid() == 0 and shutil.which("apt-get"):
-        engine.apt_install("chromium", "fonts-dejavu-core")
+        docker.apt_install("chromium", "fonts-dejavu-core")
         found = shutil.which("chromium")
     if not found:
         reason = "there is no Chromium, and it cannot be installed without root and apt-get"
@@ -80,10 +81,10 @@ def kubectl() -> Callable[..., str]:
         command = [ROOT / "lab", "env", "-o", "json"]
         values = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
         env = {**os.environ, "KUBECONFIG": values["KUBECONFIG"]}
-        space = f"--namespace={os.environ.get('LAB_NAMESPACE', kube.LEARNER)}"
+        space = f"--namespace={os.environ.get('LAB_NAMESPACE', labs.LEARNER)}"
         command = [Path(values["PATH"]) / "kubectl", space, *words]
         done = subprocess.run(
-            command, env=env, capture_output=True, text=True, timeout=90, check=True
+            command, env=env, capture_output=True, text=True, timeout=speed.deadline(90), check=True
         )
         return done.stdout
 
@@ -114,11 +115,13 @@ def jupyter(tmp_path_factory, kubectl) -> Iterator[Jupyter]:
     python = [ROOT / ".venv" / "bin" / "python", "-P"]
     words = [*python, "-m", "labkit", "notebook", "-o", "json"]
     kubectl("delete", "pod", "--all", "--now")
-    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(
+        words, env=env, capture_output=True, text=True, timeout=speed.deadline(90), check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     yield Jupyter(json.loads(done.stdout)["url"], folder / "work", home)
-    stop = "from labkit.bringup import jupyter; jupyter.stop()"
-    subprocess.run([*python, "-c", stop], env=env, timeout=60, check=True)
+    stop = "from labkit.jupyter import server as jupyter; jupyter.stop()"
+    subprocess.run([*python, "-c", stop], env=env, timeout=speed.deadline(60), check=True)
     kubectl("delete", "pod", "--all", "--now")
 
 
@@ -139,7 +142,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def opened(browser: Browser, url: str, requests: list[str]) -> Page:
     """JupyterLab at that URL in a window of its own, its kernel idle."""
     page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(speed.deadline(60_000))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(url, wait_until="domcontentloaded")
     page.wait_for_function("() => window.jupyterapp?.started")

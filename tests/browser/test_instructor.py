@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from labkit.setup.host import speed
 from tests.browser.conftest import OUTPUTS, RUN_ALL, Jupyter, kept, opened
 
 
@@ -14,7 +15,7 @@ def desk(browser: Browser, jupyter: Jupyter, requests: list[str]) -> Iterator[Pa
     url = jupyter.url.replace("/lab/tree/00-start", "/lab/workspaces/desk/tree/instructor")
     page = opened(browser, url, requests)
     page.evaluate(RUN_ALL)
-    page.wait_for_function("() => window.labDone", timeout=100_000)
+    page.wait_for_function("() => window.labDone", timeout=speed.deadline(100_000))
     yield page
     page.context.close()
 
@@ -30,7 +31,7 @@ def press(shown: Locator, name: str, call: str) -> None:
     button = shown.get_by_role("button", name=name, exact=True)
     button.click()
     expect(shown).to_contain_text(f">>> {call}")
-    expect(button).to_be_enabled(timeout=30_000)
+    expect(button).to_be_enabled(timeout=speed.deadline(30_000))
 
 
 def test_run_all_runs_every_cell_and_none_fails(desk):
@@ -87,7 +88,7 @@ def test_while_a_button_works_none_can_be_clicked(shown):
         expect(button).to_be_disabled()
     expect(shown.get_by_label("step", exact=True)).to_be_disabled()
     for button in buttons:
-        expect(button).to_be_enabled(timeout=30_000)
+        expect(button).to_be_enabled(timeout=speed.deadline(30_000))
 
 
 def test_a_click_while_a_cell_runs_works_too(desk, shown):

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from labkit.setup.host import speed
 from tests.browser.conftest import OUTPUTS, RUN_ALL
 
 # text, its colour, and what is painted behind it
@@ -31,7 +32,7 @@ def states(page: Page) -> list[set[str]]:
     """Runs all of 00 once; the different texts that each output had meanwhile."""
     seen: list[set[str]] = []
     page.evaluate(RUN_ALL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + speed.deadline(120)
     while not page.evaluate("() => window.labDone"):
         assert time.monotonic() < deadline, "00 had not ended after 120 s"
         for index, text in enumerate(page.locator(".jp-OutputArea").all_inner_texts()):
@@ -166,7 +167,7 @@ def test_a_terminal_in_jupyterlab_acts_in_the_learners_namespace(page, jupyter, 
     space = "kubectl config view --minify -o jsonpath='{..namespace}'"
     page.keyboard.type(f"echo $({space}) $MODEL > seen.part && mv seen.part seen.txt")
     page.keyboard.press("Enter")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + speed.deadline(20)
     while not file.exists():
         assert time.monotonic() < deadline, "the terminal has not run the line"
         page.wait_for_timeout(100)

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import pytest
 
-from labkit import session
-from labkit.bringup import cluster, diagnose, kube, status
-from labkit.proving import namespace
+from labkit.jupyter import namespace
+from labkit.kube import session
+from labkit.setup.cluster import diagnostics, environment, kind, labs
+from labkit.setup.host import speed
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -46,7 +47,7 @@ def _done(command: list, timeout_s: float, *, terminal: bool = False, **options)
             capture_output=True,
             text=True,
             stdin=stdin,
-            timeout=timeout_s,
+            timeout=speed.deadline(timeout_s),
             check=False,
             **options,
         )
@@ -89,11 +90,11 @@ class Twins(NamedTuple):
     theirs: str
 
     def kubectl(self, namespace: str, *words: str, **options) -> str:
-        return kube.Lab().kubectl("--namespace", namespace, *words, **options)
+        return labs.Lab().kubectl("--namespace", namespace, *words, **options)
 
     def environment(self, namespace: str) -> dict[str, str]:
         """What lab.start(namespace) makes of this process's environment, for another one."""
-        values = status.environment()
+        values = environment.variables()
         path = os.pathsep.join([values["PATH"], os.environ["PATH"]])
         config = session._kubeconfig(Path(values["KUBECONFIG"]), namespace)
         own = {"PATH": path, "KUBECONFIG": str(config), "LAB_NAMESPACE": namespace}
@@ -134,14 +135,14 @@ class Seat:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=speed.deadline(timeout_s),
             check=False,
         )
         assert code is None or done.returncode == code, f"{lines}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def until(self, line: str, text: str, timeout_s: float = 60) -> None:
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + speed.deadline(timeout_s)
         while text not in (said := self.run(line, code=None)):
             assert time.monotonic() < deadline, f"{line}: {said}"
             time.sleep(0.2)
@@ -176,6 +177,6 @@ def empty(shell: Run) -> Iterator[None]:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """On failure the report shows events, Pods and logs as they are at that moment."""
     report = yield
-    if report.failed and report.when == "call" and cluster.ours():
-        report.sections.append(("the lab", diagnose.report()))
+    if report.failed and report.when == "call" and kind.ours():
+        report.sections.append(("the lab", diagnostics.report()))
     return report

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import yaml
 
-from labkit.bringup import bom, kube, paths
+from labkit.setup.build import catalog
+from labkit.setup.cluster import labs
+from labkit.setup.host import paths, speed
 
 RULES = paths.k8s("cluster", "prometheus")
-IMAGE = bom.load().image("prom/prometheus").reference
+IMAGE = catalog.load().image("prom/prometheus").reference
 LOADED = "/api/v1/namespaces/lab-system/services/prometheus:9090/proxy/api/v1/rules"
 
 
 def test_every_alert_is_loaded_and_evaluated_without_an_error(lab):
     group = loaded()
     assert {rule["name"] for rule in group["rules"]} == set(alerts())
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + speed.deadline(15)
     while {rule["health"] for rule in group["rules"]} != {"ok"}:
         assert time.monotonic() < deadline, group
         time.sleep(0.5)
@@ -26,7 +28,7 @@ def test_every_alert_is_loaded_and_evaluated_without_an_error(lab):
 
 
 def loaded() -> dict:
-    (group,) = json.loads(kube.Lab().kubectl("get", "--raw", LOADED))["data"]["groups"]
+    (group,) = json.loads(labs.Lab().kubectl("get", "--raw", LOADED))["data"]["groups"]
     return group
 
 
@@ -39,7 +41,9 @@ def promtool(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Runs it in the image of Prometheus, in a folder of rules."""
     command = ["docker", "run", "--rm", "--network=none", f"--volume={folder}:/rules:ro"]
     command += ["--workdir=/rules", "--entrypoint=sh", IMAGE, "-c", script]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=speed.deadline(60), check=False
+    )
 
 
 def test_each_alert_fires_when_it_should_and_only_then(lab):

@@ -1,4 +1,4 @@
-"""labkit/bringup/charts.py with the real helm: the lesson's chart, and another one."""
+"""labkit/setup/cluster/charts.py with the real helm: the lesson's chart, and another one."""
 
 import base64
 import io
@@ -10,8 +10,10 @@ import tarfile
 import pytest
 import yaml
 
-from labkit.bringup import bom, charts, paths, tools
 from labkit.errors import CommandFailed
+from labkit.setup.build import catalog, tools
+from labkit.setup.cluster import charts
+from labkit.setup.host import paths
 
 HELM = tools.path("helm")
 
@@ -64,4 +66,4 @@ def test_the_chart_is_well_formed_and_the_slides_old_value_fails_as_the_lesson_s
 
 def test_the_charts_ollama_is_the_labs():
     chart = yaml.safe_load((paths.k8s("chart") / "Chart.yaml").read_text())
-    assert chart["appVersion"] == bom.load().ollama
+    assert chart["appVersion"] == catalog.load().ollama

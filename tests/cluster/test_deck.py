@@ -11,13 +11,15 @@ import urllib.parse
 
 import pytest
 
-from labkit.bringup import route
-from labkit.bringup.model import plain
-from labkit.bringup.shell import output
+from labkit.setup.build import route
+from labkit.setup.cluster.model import plain
+from labkit.setup.host import speed
+from labkit.setup.host.shell import output
 
 SYSTEM = ("kube-system", "lab-system", "local-path-storage")
 # A learner types slower than Kubernetes removes the Pod of the line before.
-GONE = "kubectl wait pod --for=delete --selector run=httpclient --timeout=60s"
+READY = f"--timeout={speed.deadline(90):g}s"
+GONE = f"kubectl wait pod --for=delete --selector run=httpclient {READY}"
 HTTPCLIENT = "kubectl run httpclient --rm -it --image alpine/httpie -- --ignore-stdin"
 
 
@@ -35,7 +37,7 @@ def test_system_pods_are_ready_and_nothing_is_in_the_default_namespace(shell):
 @pytest.mark.usefixtures("empty")
 def test_a_pod_made_by_kubectl_run_answers_a_prompt_and_is_deleted(shell):
     shell("kubectl run ollama --image ollama/ollama")
-    shell("kubectl wait pod ollama --for=condition=Ready --timeout=90s")
+    shell(f"kubectl wait pod ollama --for=condition=Ready {READY}")
     done = shell('kubectl exec ollama -- ollama run --insecure $MODEL "What\'s Bach best piece?"')
     assert len(done.stdout.split()) > 5
     shell("kubectl delete pod ollama")
@@ -46,7 +48,7 @@ def test_a_pod_made_by_kubectl_run_answers_a_prompt_and_is_deleted(shell):
 def test_the_slides_from_deployment_to_load_work_word_for_word(shell):
     shell("kubectl create deployment ollama --image ollama/ollama")
     shell("kubectl create service clusterip ollama --tcp 11434")
-    shell("kubectl wait endpoints ollama --for=jsonpath={..ip} --timeout=60s")
+    shell(f"kubectl wait endpoints ollama --for=jsonpath={{..ip}} {READY}")
 
     generate = f"{HTTPCLIENT} http://ollama:11434/api/generate model=$MODEL"
     answer = shell(f'{generate} prompt="Write a limerick about Kubernetes"', terminal=True)
@@ -89,7 +91,7 @@ def test_a_pod_on_each_node_pulls_the_model_and_resolves_names(shell):
             f"kubectl run ollama-{number} --image ollama/ollama "
             f"--overrides='{json.dumps({'spec': spec})}'"
         )
-        shell(f"kubectl wait pod ollama-{number} --for=condition=Ready --timeout=90s")
+        shell(f"kubectl wait pod ollama-{number} --for=condition=Ready {READY}")
         shell(f"kubectl exec ollama-{number} -- ollama pull --insecure $MODEL")
         shell(f"kubectl exec ollama-{number} -- getent hosts kubernetes.default")
         for name in filter(host_resolves, outside_names()):
@@ -113,7 +115,7 @@ def test_a_volume_is_provisioned_for_a_claim_without_a_storage_class(shell):
     spec = json.dumps({"spec": {"volumes": [volume], "containers": [container]}})
     shell(f"kubectl apply -f - <<< '{json.dumps(claim)}'")
     shell(f"kubectl run ollama --image ollama/ollama --overrides='{spec}'")
-    shell("kubectl wait pod ollama --for=condition=Ready --timeout=90s")
+    shell(f"kubectl wait pod ollama --for=condition=Ready {READY}")
     assert shell("kubectl get pvc models -o jsonpath={.status.phase}").stdout == "Bound"
 
 

@@ -12,9 +12,11 @@ import time
 
 import pytest
 
-from labkit.bringup import bom, cluster, engine, images, paths, registry
-from labkit.bringup.progress import Reporter
 from labkit.errors import PortTaken
+from labkit.setup.build import catalog, dockerfile, images, registry
+from labkit.setup.cluster import kind
+from labkit.setup.host import docker, paths, speed
+from labkit.setup.host.progress import Reporter
 
 PARTS = (
     "tools and images",
@@ -23,44 +25,46 @@ PARTS = (
     "model mirror",
     "model",
     "answer",
+    "other images",
     "metrics",
 )
-TINY = bom.Image("lab/test-tiny", ("latest",), "tiny", "bookworm")
+TINY = catalog.Image("lab/test-tiny", ("latest",), "tiny", "bookworm")
 
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A folder whose Dockerfile takes as many seconds as it is told."""
-    monkeypatch.setattr(images, "_dockerfile_folder", lambda image: tmp_path)
+    monkeypatch.setattr(dockerfile, "folder", lambda image: tmp_path)
 
     def write(seconds: int) -> None:
         step = f"FROM ${{BASE}}\nRUN sleep {seconds}; head -c 1M /dev/zero > /tiny\n"
         (tmp_path / "Dockerfile").write_text(f"ARG BASE\n{step}")
 
     yield write
-    engine.docker("rmi", "-f", TINY.reference, check=False)
+    docker.docker("rmi", "-f", TINY.reference, check=False)
 
 
 def test_an_image_killed_in_the_middle_is_not_there_and_is_built_the_next_time(lab, tiny, tmp_path):
     tiny(60)
     code = textwrap.dedent(f"""
         from pathlib import Path
-        from labkit.bringup import bom, images
-        images._dockerfile_folder = lambda image: Path({str(tmp_path)!r})
-        images.build(bom.Image("lab/test-tiny", ("latest",), "tiny", "bookworm"))
+        from labkit.setup.build import catalog, dockerfile
+        dockerfile.folder = lambda image: Path({str(tmp_path)!r})
+        image = catalog.Image("lab/test-tiny", ("latest",), "tiny", "bookworm")
+        dockerfile.build(image, "inputs")
     """)
     process = subprocess.Popen([sys.executable, "-c", code])
-    deadline = time.monotonic() + 30
-    while "sleep 60" not in engine.docker("ps", "--no-trunc", "--format", "{{.Command}}"):
+    deadline = time.monotonic() + speed.deadline(30)
+    while "sleep 60" not in docker.docker("ps", "--no-trunc", "--format", "{{.Command}}"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(10)
-    assert engine.inspect("image", TINY.reference) == {}
+    assert docker.inspect("image", TINY.reference) == {}
     tiny(0)
-    images.build(TINY)
-    labels = engine.inspect("image", TINY.reference)[TINY.reference]["Config"]["Labels"]
-    assert labels[bom.INPUTS] == images.inputs(TINY)
+    dockerfile.build(TINY, images.inputs(TINY))
+    labels = docker.inspect("image", TINY.reference)[TINY.reference]["Config"]["Labels"]
+    assert labels[catalog.INPUTS] == images.inputs(TINY)
 
 
 def test_a_changed_dockerfile_makes_another_image(lab, tiny):
@@ -89,14 +93,14 @@ def test_an_up_killed_in_the_middle_of_each_part_in_turn_is_finished_by_the_next
     Of three nodes: the tests of test_life.py that follow have them too.
     """
     assert lab("down").returncode == 0
-    engine.docker("rmi", "nixery.dev/hey:latest")  # so that there is something to build
+    docker.docker("rmi", "nixery.dev/hey:latest")  # so that there is something to build
     shutil.rmtree(paths.state("pushed"))  # and to push
     for part in PARTS:
         _kill_up_in(part)
     done = lab("up", "--nodes", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert paths.read_json(paths.state("cluster.json"))["whole"] is True
-    assert cluster.nodes() == ["lab-control-plane", "lab-worker", "lab-worker2"]
+    assert kind.nodes() == ["lab-control-plane", "lab-worker", "lab-worker2"]
 
 
 def _kill_up_in(part: str) -> None:

@@ -11,10 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import labkit
-from labkit import clients, humane, loading, ollama, workloads
 from labkit.errors import ModelMissing, PodFailed, Unreachable
+from labkit.kube import workloads
 from labkit.load.histogram import Histogram
 from labkit.load.result import METRICS, Result
+from labkit.measure import load_test
+from labkit.ollama import hey as clients
+from labkit.ollama import local_models
+from labkit.setup.host import speed
+from labkit.ui import units
 
 URL = "http://ollama:11434/api/generate"
 TOLD_S = 30
@@ -26,13 +31,15 @@ def served(twins):
     """An Ollama that has the lab's model, in the namespace where verbs act."""
     twins.kubectl(twins.ours, "create", "deployment", "ollama", "--image=ollama/ollama")
     twins.kubectl(twins.ours, "create", "service", "clusterip", "ollama", "--tcp=11434")
-    twins.kubectl(twins.ours, "rollout", "status", "deployment/ollama", "--timeout=90s")
-    ollama.pull(at="deployment/ollama")
+    twins.kubectl(
+        twins.ours, "rollout", "status", "deployment/ollama", f"--timeout={speed.deadline(90):g}s"
+    )
+    local_models.pull(at="deployment/ollama")
 
 
 def told_long_ago(item: dict) -> bool:
     told = item["metadata"].get("deletionTimestamp")
-    return bool(told) and time.time() - humane.moment_of(told).timestamp() > LONG_S
+    return bool(told) and time.time() - units.moment_of(told).timestamp() > LONG_S
 
 
 @pytest.fixture
@@ -59,7 +66,7 @@ def begun(seat):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     command = [sys.executable, "-P", "-m", "labkit", *words]
     with subprocess.Popen(command, env=seat.env, stdin=subprocess.DEVNULL, **pipes) as process:
-        deadline = time.monotonic() + TOLD_S
+        deadline = time.monotonic() + speed.deadline(TOLD_S)
         for line in process.stderr:
             if "answered" in line:
                 break
@@ -69,12 +76,12 @@ def begun(seat):
 
 
 def test_ours_agrees_with_hey_on_what_hey_can_see_within_heys_own_noise():
-    body = {"model": labkit.model, "prompt": loading.PROMPT}
+    body = {"model": labkit.model, "prompt": load_test.PROMPT}
     # at the same time, each with one client: they take turns, and whatever else keeps the machine
     # busy is felt by both
     with ThreadPoolExecutor(1) as pool:
         hey = pool.submit(clients.hey, URL, n=200, c=1, body=body)
-        ours = loading.load_test("service/ollama", requests=200)
+        ours = load_test.load_test("service/ollama", requests=200)
         theirs = hey.result()
     assert (theirs.statuses, theirs.errors) == ({200: 200}, 0)
     assert (ours.succeeded, ours.failures) == (200, {})
@@ -97,7 +104,7 @@ def test_four_restricted_pods_begin_together_and_their_histograms_are_added_exac
     words = ("label", "namespace", twins.ours, "--overwrite")
     twins.kubectl(twins.ours, *words, "pod-security.kubernetes.io/enforce=restricted")
     try:
-        found = loading.load_test("service/ollama", clients=8, requests=101, pods=4, warmup=3)
+        found = load_test.load_test("service/ollama", clients=8, requests=101, pods=4, warmup=3)
     finally:
         twins.kubectl(twins.ours, *words, "pod-security.kubernetes.io/enforce=baseline")
     whole = found.items[0]
@@ -116,7 +123,7 @@ def test_four_restricted_pods_begin_together_and_their_histograms_are_added_exac
 
 def test_ctrl_c_gives_the_partial_result_of_every_worker_and_leaves_nothing(begun, left):
     begun.send_signal(signal.SIGINT)
-    out, err = begun.communicate(timeout=TOLD_S)
+    out, err = begun.communicate(timeout=speed.deadline(TOLD_S))
     assert begun.returncode == 130, err
     found = json.loads(out)
     assert found["interrupted"]
@@ -131,13 +138,13 @@ def test_what_a_killed_client_leaves_ends_by_itself_and_goes_with_the_next_test(
     (name,) = [name for name in left() if name.startswith("job")]
     spec = json.loads(twins.kubectl(twins.ours, "get", name, "--output=json"))["spec"]
     assert spec["ttlSecondsAfterFinished"] <= 60
-    assert spec["activeDeadlineSeconds"] < 300
+    assert spec["activeDeadlineSeconds"] < speed.deadline(300)
     # No answer is asked for: an Ollama whose client is killed in the middle of one can be blocked
     # for good (client-left in docs/troubleshooting.md).
-    found = loading.load_test("deployment/ollama", path="/api/tags", requests=3)
+    found = load_test.load_test("deployment/ollama", path="/api/tags", requests=3)
     assert found.levels[0].plan.addresses
     assert found.succeeded == 3
-    twins.kubectl(twins.ours, "wait", "--for=delete", name, "--timeout=20s")
+    twins.kubectl(twins.ours, "wait", "--for=delete", name, f"--timeout={speed.deadline(20):g}s")
     assert left() == []
 
 
@@ -146,7 +153,7 @@ def test_a_quota_that_lets_only_some_of_the_pods_be_made_is_named(twins, left):
     twins.kubectl(twins.ours, "create", *quota)
     try:
         with pytest.raises(PodFailed, match="exceeded quota: small") as error:
-            loading.load_test("service/ollama", clients=2, pods=2)
+            load_test.load_test("service/ollama", clients=2, pods=2)
     finally:
         twins.kubectl(twins.ours, "delete", *quota[:2])
     assert error.value.reason == "FailedCreate"
@@ -155,11 +162,11 @@ def test_a_quota_that_lets_only_some_of_the_pods_be_made_is_named(twins, left):
 
 def test_a_target_that_cannot_answer_is_told_before_anything_is_made(twins):
     with pytest.raises(ModelMissing, match=r"service/ollama does not have the model no-such"):
-        loading.load_test("service/ollama", model="no-such")
+        load_test.load_test("service/ollama", model="no-such")
     workloads.create_service("olama", tcp=11434)
     try:
         with pytest.raises(Unreachable, match="service/olama") as error:
-            loading.load_test("service/olama")
+            labkit.load_test("service/olama")
     finally:
         twins.kubectl(twins.ours, "delete", "service", "olama")
     assert "likely: " in error.value.saw

@@ -12,15 +12,44 @@ from pathlib import Path
 import pytest
 
 import labkit
-from labkit import ollama, reach, session, verbs
-from labkit.bringup import engine, kube
-from labkit.bringup import ollama as local
-from labkit.bringup.model import plain
 from labkit.errors import ModelMissing, OllamaSaid, Unreachable
-from labkit.table import Table
+from labkit.kube import deletion, proxy, session
+from labkit.ollama import client, completion, local_models, running_models
+from labkit.ollama.model_name import same
+from labkit.setup.build import catalog
+from labkit.setup.cluster import labs
+from labkit.setup.cluster import local_ollama as local
+from labkit.setup.cluster.model import plain
+from labkit.setup.host import docker, shell, speed
+from labkit.ui.table import Table
 
 BODY = {"model": labkit.model}
+NO_CLOUD = "OLLAMA_NO_CLOUD"
+# prints the names that are looked up, and answers none
+NAME_SERVER = """
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", 53))
+while True:
+    query, at, labels = server.recv(512), 12, []
+    while query[at]:
+        labels.append(query[at + 1 : at + 1 + query[at]].decode())
+        at += 1 + query[at]
+    print(".".join(labels))
+"""
 PLACES = ["pod/ollama", None]  # None: the lab's own, beside the cluster
+# one of about seven that leave in the middle of an answer blocks Ollama 0.24 for good
+LEAVES = r"""
+body='{"model": "MODEL", "prompt": "What is a Pod?"}'
+head="POST /api/generate HTTP/1.1\r\nHost: ollama\r\nContent-Length: ${#body}\r\n\r\n"
+for _ in $(seq 25); do
+  exec 3<> /dev/tcp/127.0.0.1/11434
+  printf "$head%s" "$body" >&3
+  head -c 300 <&3 > /dev/null
+  exec 3>&-
+  timeout SECONDS ollama run MODEL Hello > /dev/null || exit 1
+done
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,10 +59,16 @@ def pods(twins):
         twins.kubectl(name, "run", "ollama", "--image=ollama/ollama")
         twins.kubectl(name, "expose", "pod/ollama", "--port=11434")
     for name in twins:
-        twins.kubectl(name, "wait", "pod/ollama", "--for=condition=Ready", "--timeout=90s")
+        twins.kubectl(
+            name,
+            "wait",
+            "pod/ollama",
+            "--for=condition=Ready",
+            f"--timeout={speed.deadline(90):g}s",
+        )
         pull = ("ollama", "pull", "--insecure", labkit.model)
         twins.kubectl(name, "exec", "ollama", "--", *pull)
-    ollama.pull()
+    local_models.pull()
 
 
 @pytest.fixture
@@ -52,17 +87,22 @@ def without(table: Table, *names: str) -> list[list[str]]:
     return [[row[index] for index in kept] for row in [table.columns, *table.rows]]
 
 
+def test_an_ollama_whose_clients_leave_amid_their_answers_answers_the_next_one(twins):
+    script = LEAVES.replace("MODEL", labkit.model).replace("SECONDS", f"{speed.deadline(10):g}")
+    twins.kubectl(twins.ours, "exec", "ollama", "--", "bash", "-c", script)
+
+
 @pytest.mark.parametrize("at", PLACES)
 def test_models_are_those_that_ollama_lists(twins, printed, at):
-    table = ollama.models(at)
+    table = local_models.models(at)
     theirs = cells(twins.line(printed()).stdout)
     assert [row[:3] for row in theirs] == without(table, "MODIFIED")
-    assert any(ollama.same(name, labkit.model) for name in table.column("NAME"))
+    assert any(same(name, labkit.model) for name in table.column("NAME"))
 
 
 @pytest.mark.parametrize("at", PLACES)
 def test_show_says_what_ollama_says(twins, printed, at):
-    table = ollama.show(at=at)
+    table = local_models.show(at=at)
     theirs = plain(twins.line(printed()).stdout)
     for section, name, value in table:
         assert section in theirs
@@ -72,23 +112,23 @@ def test_show_says_what_ollama_says(twins, printed, at):
 
 @pytest.mark.parametrize("at", PLACES)
 def test_ps_and_stop_agree_with_ollama_on_what_is_in_memory(twins, printed, at):
-    ollama.generate("What is a Pod?", at=at, keep_alive="2m")
+    completion.generate("What is a Pod?", at=at, keep_alive="2m")
     twins.line(printed())
-    table = ollama.ps(at)
+    table = running_models.ps(at)
     theirs = cells(twins.line(printed()).stdout)
     assert without(table, "UNTIL", "CONTEXT", "ID") == [
         [cell for index, cell in enumerate(row) if index in (0, 2, 3)] for row in theirs
     ]
-    assert ollama.same(table[0][0], labkit.model)
-    assert ollama.stop(at=at).rows == []
+    assert same(table[0][0], labkit.model)
+    assert running_models.stop(at=at).rows == []
     assert twins.line(printed()).returncode == 0
-    assert ollama.ps(at).rows == []
+    assert running_models.ps(at).rows == []
     assert len(cells(twins.line(printed()).stdout)) == 1
 
 
 @pytest.mark.parametrize("at", PLACES)
 def test_an_answer_is_the_one_that_ollama_run_gives(twins, printed, at):
-    answer = ollama.generate("What is a Pod?", at=at)
+    answer = completion.generate("What is a Pod?", at=at)
     # it takes a line's end for a terminal's, and goes back to write a word whole
     said = printed().replace("ollama run ", "ollama run --nowordwrap ")
     assert len(answer.text) > 20
@@ -99,19 +139,19 @@ def test_an_answer_is_the_one_that_ollama_run_gives(twins, printed, at):
 
 @pytest.mark.parametrize("at", PLACES)
 def test_pulling_again_downloads_nothing_and_pulling_anew_does(twins, printed, at):
-    assert ollama.pull(at=at).fetched_bytes == 0
+    assert local_models.pull(at=at).fetched_bytes == 0
     said = printed()
     assert "nothing was downloaded" in said
     assert twins.line(said).returncode == 0
-    with ollama.server(at) as server:
+    with client.server(at) as server:
         server.delete("/api/delete", BODY)
-    pulled = ollama.pull(at=at)
+    pulled = local_models.pull(at=at)
     assert pulled.fetched_bytes > 1_000_000
     assert "100 %" in printed()
 
 
 def test_a_service_is_asked_as_the_client_of_the_deck_asks_it(twins, printed):
-    table = ollama.show(at="service/ollama")
+    table = local_models.show(at="service/ollama")
     done = twins.line(printed(), terminal=True)
     assert done.returncode == 0, done.stdout
     assert f'"{table.items[0]["details"]["family"]}"' in plain(done.stdout)
@@ -121,7 +161,7 @@ def test_no_answer_through_the_api_server_is_cut_however_many_are_asked():
     here = session.current()
 
     def ask(_: int) -> int:
-        with reach.opened(here, "pod/ollama") as connection:
+        with proxy.opened(here, "pod/ollama") as connection:
             return sum("details" in connection.post("/api/show", BODY) for _ in range(250))
 
     with ThreadPoolExecutor(4) as pool:
@@ -129,8 +169,8 @@ def test_no_answer_through_the_api_server_is_cut_however_many_are_asked():
 
 
 def test_a_turn_of_a_conversation_carries_what_was_said(printed):
-    first = ollama.chat("What is a Service?", at="pod/ollama")
-    second = ollama.chat("What is a Deployment?", at="pod/ollama", after=first)
+    first = completion.chat("What is a Service?", at="pod/ollama")
+    second = completion.chat("What is a Deployment?", at="pod/ollama", after=first)
     assert "Deployment" in second.text
     assert [message["role"] for message in second.messages] == ["user", "assistant"] * 2
     assert ">>> What is a Deployment?" in printed()
@@ -139,19 +179,19 @@ def test_a_turn_of_a_conversation_carries_what_was_said(printed):
 @pytest.mark.parametrize("at", PLACES)
 def test_a_model_that_is_not_there_is_missing_and_its_line_says_so_too(twins, printed, at):
     with pytest.raises(ModelMissing):
-        ollama.show("nosuch", at=at)
+        local_models.show("nosuch", at=at)
     assert twins.line(printed()).returncode != 0
     with pytest.raises(ModelMissing, match=r"lab\.pull"):
-        ollama.generate("x", model="nosuch", at=at)
+        completion.generate("x", model="nosuch", at=at)
     with pytest.raises(OllamaSaid) as raised:
-        ollama.pull(labkit.model.replace("lab-llama", "nosuch"), at=at)
+        local_models.pull(labkit.model.replace("lab-llama", "nosuch"), at=at)
     assert not isinstance(raised.value, ModelMissing)
 
 
 def test_an_ollama_that_is_not_there_is_said_in_three_lines(monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:1")
     with pytest.raises(Unreachable, match="the local Ollama does not answer"):
-        ollama.models()
+        local_models.models()
 
 
 INTERRUPTED = """
@@ -163,7 +203,7 @@ lab.ps(watch=True)
 
 
 def test_ctrl_c_leaves_stopped_and_an_ollama_that_goes_on(twins):
-    ollama.generate("What is a Pod?", keep_alive="2m")
+    completion.generate("What is a Pod?", keep_alive="2m")
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", INTERRUPTED],
         env=twins.environment(twins.ours),
@@ -176,18 +216,18 @@ def test_ctrl_c_leaves_stopped_and_an_ollama_that_goes_on(twins):
             assert process.poll() is None, process.stderr.read()
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=speed.deadline(20))
     finally:
         process.kill()
         process.wait()
     assert "■ stopped: loaded models" in out
     assert err.rstrip().endswith("KeyboardInterrupt")
-    assert len(ollama.ps()) == 1
-    ollama.stop()
+    assert len(running_models.ps()) == 1
+    running_models.stop()
 
 
 def test_the_container_runs_as_nobody_on_this_machine_only_with_no_rights():
-    found = engine.inspect("container", local.NAME)[local.NAME]
+    found = docker.inspect("container", local.NAME)[local.NAME]
     assert found["Config"]["User"].partition(":")[0] not in ("", "0", "root")
     ports = found["HostConfig"]["PortBindings"]["11434/tcp"]
     assert [port["HostIp"] for port in ports] == ["127.0.0.1"]
@@ -198,21 +238,21 @@ def test_the_container_runs_as_nobody_on_this_machine_only_with_no_rights():
 
 
 def test_a_killed_container_is_brought_back_with_its_models(lab, twins):
-    before = json.dumps(ollama.models().column("NAME"))
-    engine.docker("kill", local.NAME)
+    before = json.dumps(local_models.models().column("NAME"))
+    docker.docker("kill", local.NAME)
     assert "no  local Ollama" in lab("status").stdout
     done = subprocess.run(
         ["ollama", "list"],
-        env=twins.environment(kube.LEARNER),
+        env=twins.environment(labs.LEARNER),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=speed.deadline(30),
         check=False,
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "try: ./lab up"
     assert lab("up", "--yes").returncode == 0
-    assert json.dumps(ollama.models().column("NAME")) == before
+    assert json.dumps(local_models.models().column("NAME")) == before
 
 
 ELSEWHERE = {"Chart", "LabError", "Table", "slow_model"}  # doctests, and notebook 07
@@ -233,7 +273,7 @@ def test_every_public_name_has_an_example_that_runs(twins, monkeypatch):
     for name, value in twins.environment(twins.ours).items():
         monkeypatch.setenv(name, value)
     for target in ("pod/ollama", "service/ollama"):
-        verbs.delete(target)
+        deletion.delete(target)
     first = ["start", "create_deployment", "create_service", "run", "rollout", "wait", "pull"]
     last = ["delete", "plant", "goto", "reset"]  # which take away what the others need
     middle = sorted(set(found) - {*first, *last})
@@ -248,13 +288,53 @@ def test_every_public_name_has_an_example_that_runs(twins, monkeypatch):
             labkit.pull(at="deployment/ollama")  # which the Service leads to, for the load test
 
 
-def test_the_readmes_python_runs(twins, monkeypatch):
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+@pytest.fixture
+def looked_up():
+    """The names that an Ollama with this setting looks up while it starts and lists its models."""
+    made = []
+
+    def run(name: str, image: str, *words: str, command: tuple[str, ...] = ()) -> str:
+        made.append(name)
+        words = ("run", "--detach", "--name", name, *words)
+        return docker.docker(*words, catalog.load().image(image).reference, *command)
+
+    def names(no_cloud: str) -> set[str]:
+        server, ollama = f"lab-test-names-{no_cloud}", f"lab-test-ollama-{no_cloud}"
+        run(server, "python", "--dns=127.0.0.1", command=("python3", "-u", "-c", NAME_SERVER))
+        words = (f"--network=container:{server}", f"--env={NO_CLOUD}={no_cloud}")
+        run(ollama, "ollama/ollama", *words)
+        deadline = time.monotonic() + speed.deadline(60)
+        lists = ("docker", "exec", ollama, "ollama", "list")
+        while shell.run(*lists, check=False).returncode:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        return set(docker.docker("logs", server).split())
+
+    yield names
+    docker.docker("rm", "-f", *made, check=False)
+
+
+def test_the_labs_own_ollama_asks_nobody_outside_the_lab(looked_up, twins):
+    beside = docker.inspect("container", local.NAME)[local.NAME]["Config"]["Env"]
+    assert f"{NO_CLOUD}=1" in beside
+    words = ("get", "deployment", "ollama", "--output=jsonpath={..containers[0].env}")
+    inside = json.loads(twins.kubectl("lab-system", *words))
+    assert {"name": NO_CLOUD, "value": "1"} in inside
+    assert looked_up("1") == set()
+    assert looked_up("0") == {"ollama.com"}  # so it is the setting
+
+
+def test_the_documents_python_runs(twins, monkeypatch):
+    root = Path(__file__).parents[2]
+    blocks = []
+    for name in ("README.md", "docs/metrics.md", "docs/load.md"):
+        text = (root / name).read_text()
+        blocks += re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
     for name, value in twins.environment(twins.ours).items():
         monkeypatch.setenv(name, value)
     for target in ("pod/ollama", "service/ollama"):
-        verbs.delete(target, ignore_not_found=True)
+        deletion.delete(target, ignore_not_found=True)
     known: dict = {}
     first, *others = blocks
     exec(first, known)

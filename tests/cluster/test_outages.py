@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from labkit import clearing, gathered, mistakes, planting, session, states, targets
-from labkit.bringup import cluster, engine, kube, registry
-from labkit.proving import namespace
-from labkit.steps import State
+from labkit.jupyter import namespace
+from labkit.kube import refs, session
+from labkit.lessons import facts, fault, mistakes
+from labkit.lessons.desired_state import State
+from labkit.lessons.reset import delete, goto
+from labkit.setup.build import registry
+from labkit.setup.cluster import kind, labs
+from labkit.setup.host import docker, speed
 
 SOON_S = 40
 DOWN_S = 90  # the control plane waits 50 s for a node's word
@@ -20,19 +24,20 @@ def here(lab) -> Iterator[session.Session]:
     """A namespace of its own; its nodes and the registry run before and after."""
     name = namespace.make(Path("outage"))
     try:
-        yield session.Session(name, "", session._kubeconfig(kube.Lab().kubeconfig, name))
+        yield session.Session(name, "", session._kubeconfig(labs.Lab().kubeconfig, name))
     finally:
         namespace.remove(name)
 
 
 def kubectl(here: session.Session, *words: str, **options) -> str:
-    return kube.Lab().kubectl("--namespace", here.namespace, *words, **options)
+    return labs.Lab().kubectl("--namespace", here.namespace, *words, **options)
 
 
 def until(met: Callable[[], bool], limit_s: float, what: str) -> None:
+    limit_s = speed.deadline(limit_s)
     deadline = time.monotonic() + limit_s
     while not met():
-        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
+        assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
         time.sleep(0.5)
 
 
@@ -50,34 +55,34 @@ def diagnoses(here: session.Session, limit_s: float) -> tuple[str, str]:
 
 def answers(here: session.Session) -> bool:
     """Is every Pod of the namespace ready, and is nothing wrong?"""
-    pods = gathered.gather(here).pods
-    return bool(pods) and all(map(targets.ready, pods)) and mistakes.likely(here) is None
+    pods = facts.gather(here).pods
+    return bool(pods) and all(map(refs.ready, pods)) and mistakes.likely(here) is None
 
 
 def test_an_image_registry_that_is_down_is_not_taken_for_a_misspelt_image(here):
-    engine.docker("stop", "--time", "2", registry.NAME)
+    docker.docker("stop", "--time", "2", registry.NAME)
     try:
         kubectl(here, "run", "ollama", "--image=ollama/ollama")
         id_, saw = diagnoses(here, SOON_S)
         assert (id_, "ollama/ollama" in saw) == ("registry-down", True)
     finally:
-        engine.docker("start", registry.NAME)
+        docker.docker("start", registry.NAME)
         until(registry.running, SOON_S, "the registry answers")
     assert mistakes.likely(here) is None  # the kubelet tries again, later and later
 
 
 def test_a_node_that_is_down_is_named_and_nothing_that_follows_from_it(here):
-    worker = next(name for name in cluster.nodes() if "control-plane" not in name)
-    states.bring(here, planting.WELL, "an Ollama with its model")
+    worker = next(name for name in kind.nodes() if "control-plane" not in name)
+    goto.bring(here, fault.WELL, "an Ollama with its model")
     assert answers(here)
-    engine.docker("exec", worker, "systemctl", "kill", "--signal=STOP", "kubelet")
+    docker.docker("exec", worker, "systemctl", "kill", "--signal=STOP", "kubelet")
     try:
         assert diagnoses(here, DOWN_S)[0] == "node-down"
         # nobody there to say that its Pod has ended
-        states.bring(here, State(), "reset", timeout_s=2 * clearing.FORCE_AFTER_S)
-        assert not gathered.gather(here).pods
+        goto.bring(here, State(), "reset", timeout_s=2 * delete.FORCE_AFTER_S)
+        assert not facts.gather(here).pods
     finally:
-        engine.docker("exec", worker, "systemctl", "kill", "--signal=CONT", "kubelet")
-        until(lambda: not cluster.unready(), DOWN_S, "nodes and system Pods are ready")
-    states.bring(here, planting.WELL, "an Ollama with its model, again")
+        docker.docker("exec", worker, "systemctl", "kill", "--signal=CONT", "kubelet")
+        until(lambda: not kind.unready(), DOWN_S, "nodes and system Pods are ready")
+    goto.bring(here, fault.WELL, "an Ollama with its model, again")
     assert answers(here)

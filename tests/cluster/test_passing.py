@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import pytest
 
-from labkit import manifests
-from labkit.bringup import engine
+from labkit.kube import apply
+from labkit.setup.host import docker, speed
 
-DATA = manifests.load("k8s/steps/08-proxy/haproxy.yaml")[0]["data"]
+DATA = apply.load("k8s/steps/08-proxy/haproxy.yaml")[0]["data"]
 IMAGE = "haproxy:2.6.12"
 TOKEN = {"model": "tiny", "response": 'a "eval_count":9', "done": False}
 LAST = {"model": "tiny", "response": "", "done": True, "context": list(range(9000))}
@@ -55,21 +55,21 @@ def proxy(lab, answering, tmp_path) -> Iterator[Callable]:
         env["QUEUE_TIMEOUT"] = "1s"
         words = [word for key, value in env.items() for word in ("--env", f"{key}={value}")]
         words += ["--volume", f"{tmp_path}:/usr/local/etc/haproxy:ro", "--user", "65532"]
-        made.append(engine.docker("run", "--detach", "--network", "host", *words, IMAGE).strip())
-        deadline = time.monotonic() + 20
+        made.append(docker.docker("run", "--detach", "--network", "host", *words, IMAGE).strip())
+        deadline = time.monotonic() + speed.deadline(20)
         while True:
             try:
                 urllib.request.urlopen(f"http://{metrics}/ready", timeout=2).close()
                 break
             except (urllib.error.URLError, ConnectionError):
-                assert time.monotonic() < deadline, engine.docker("logs", made[-1])
+                assert time.monotonic() < deadline, docker.docker("logs", made[-1])
                 time.sleep(0.05)
 
         def records(count: int) -> list[dict]:
             found: list[dict] = []
             while len(found) < count:
                 assert time.monotonic() < deadline, found
-                lines = engine.docker("logs", made[-1]).splitlines()
+                lines = docker.docker("logs", made[-1]).splitlines()
                 found = [json.loads(line) for line in lines if line.startswith("{")]
             return found
 
@@ -77,12 +77,12 @@ def proxy(lab, answering, tmp_path) -> Iterator[Callable]:
 
     yield start
     for name in made:
-        engine.docker("rm", "--force", name)
+        docker.docker("rm", "--force", name)
 
 
 def passed(url: str, path: str = "/api/generate", size: int = 0) -> bytes:
     request = urllib.request.Request(url + path, json.dumps({"size": size}).encode())
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=speed.deadline(30)) as answer:
         return answer.read()
 
 
@@ -151,7 +151,7 @@ def test_a_token_is_not_held_back_until_the_next(proxy):
     found = proxy(answer)
     begun = time.monotonic()
     request = urllib.request.Request(f"{found.url}/api/generate", b"{}")
-    with urllib.request.urlopen(request, timeout=30) as lines:
+    with urllib.request.urlopen(request, timeout=speed.deadline(30)) as lines:
         assert lines.readline() == b'{"first":1}\n'
         assert time.monotonic() - begun < 0.1  # a kernel that waits for more does so for 0.2 s
 
@@ -178,11 +178,11 @@ def test_without_a_queue_only_those_are_refused_who_find_no_turn(proxy):
     found = proxy(answer, waiting=0)
     with ThreadPoolExecutor(2) as pool:
         first = [pool.submit(passed, found.url) for _ in range(2)]
-        assert taken.acquire(timeout=10)
-        assert taken.acquire(timeout=10)
+        assert taken.acquire(timeout=speed.deadline(10))
+        assert taken.acquire(timeout=speed.deadline(10))
         with pytest.raises(urllib.error.HTTPError) as error:
             passed(found.url)
         go.set()
         assert (error.value.code, json.load(error.value)["waiting"]) == (503, 0)
-        assert [one.result(timeout=20) for one in first] == [WHOLE, WHOLE]
+        assert [one.result(timeout=speed.deadline(20)) for one in first] == [WHOLE, WHOLE]
     assert passed(found.url) == WHOLE

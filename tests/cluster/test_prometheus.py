@@ -8,12 +8,14 @@ from urllib.parse import quote
 import pytest
 
 import labkit
-from labkit.bringup import bom, kube, monitoring, paths
+from labkit.setup.build import catalog
+from labkit.setup.cluster import labs, monitoring
+from labkit.setup.host import paths, speed
 
 PROXY = "/api/v1/namespaces/lab-system/services/prometheus:9090/proxy"
 ACCOUNT = "system:serviceaccount:lab-system:prometheus"
 RULES = paths.k8s("cluster", "prometheus")
-IMAGE = bom.load().image("prom/prometheus").reference
+IMAGE = catalog.load().image("prom/prometheus").reference
 FOUND_S = 40  # Prometheus hands on what it discovers every 5 s
 
 
@@ -49,9 +51,9 @@ def exporter(name: str) -> str:
 def elsewhere(lab):
     """A namespace that is none of the lab's."""
     name = f"elsewhere-{time.time_ns()}"
-    kube.Lab().kubectl("create", "namespace", name)
+    labs.Lab().kubectl("create", "namespace", name)
     yield name
-    kube.Lab().kubectl("delete", "namespace", name, "--wait=false")
+    labs.Lab().kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,13 @@ def pods(twins, elsewhere):
         for name in names:
             twins.kubectl(name, "apply", "--filename", "-", stdin=exporter("counts"))
         for name in names:
-            twins.kubectl(name, "wait", "pod/counts", "--for=condition=Ready", "--timeout=60s")
+            twins.kubectl(
+                name,
+                "wait",
+                "pod/counts",
+                "--for=condition=Ready",
+                f"--timeout={speed.deadline(60):g}s",
+            )
 
 
 @pytest.fixture
@@ -72,7 +80,7 @@ def printed(capsys):
 
 def asked(path: str):
     """What Prometheus answers, by another way than labkit's."""
-    return json.loads(kube.Lab().kubectl("get", "--raw", f"{PROXY}/api/v1/{path}"))["data"]
+    return json.loads(labs.Lab().kubectl("get", "--raw", f"{PROXY}/api/v1/{path}"))["data"]
 
 
 def now(query: str) -> list[dict]:
@@ -82,7 +90,7 @@ def now(query: str) -> list[dict]:
 @pytest.mark.usefixtures("pods")
 def test_ports_named_metrics_are_found_in_the_labs_namespaces_and_in_no_other(twins, elsewhere):
     query = f'up{{namespace=~"{twins.ours}|{elsewhere}"}} == 1'
-    deadline = time.monotonic() + FOUND_S
+    deadline = time.monotonic() + speed.deadline(FOUND_S)
     while len(found := now(query)) < 2:
         assert time.monotonic() < deadline, asked("targets?state=active")
         time.sleep(0.5)
@@ -96,7 +104,7 @@ def test_ports_named_metrics_are_found_in_the_labs_namespaces_and_in_no_other(tw
 
 
 def test_both_kubelets_tell_what_containers_use(lab):
-    nodes = kube.Lab().get("nodes")["items"]
+    nodes = labs.Lab().get("nodes")["items"]
     assert {row["metric"]["node"] for row in now('up{job="cadvisor"} == 1')} == {
         node["metadata"]["name"] for node in nodes
     }
@@ -109,7 +117,7 @@ def test_both_kubelets_tell_what_containers_use(lab):
 
 def test_it_may_do_what_the_discovery_needs_and_nothing_else(lab):
     def rights(account: str) -> set[str]:
-        said = kube.Lab().kubectl("auth", "can-i", "--list", f"--as={account}")
+        said = labs.Lab().kubectl("auth", "can-i", "--list", f"--as={account}")
         return {line.strip() for line in said.splitlines()}
 
     anyones = rights("system:serviceaccount:lab-system:nobody")
@@ -124,7 +132,7 @@ def test_it_may_do_what_the_discovery_needs_and_nothing_else(lab):
 @pytest.mark.parametrize("right", ["get secrets", "create pods", "get nodes/proxy", "get pods/log"])
 def test_it_may_not(lab, right):
     words = ("auth", "can-i", *right.split(), f"--as={ACCOUNT}", "--all-namespaces")
-    assert kube.Lab().kubectl(*words, check=False) == "no"
+    assert labs.Lab().kubectl(*words, check=False) == "no"
 
 
 def test_it_keeps_an_hour_within_its_size(lab):
@@ -140,11 +148,11 @@ def test_it_has_never_needed_200_mb(lab):
 
 
 def test_its_configuration_is_the_one_of_the_files_and_valid(lab):
-    where = ("exec", "deployment/prometheus", *kube.IN_SYSTEM, "--")
+    where = ("exec", "deployment/prometheus", *labs.IN_SYSTEM, "--")
     file = "/etc/prometheus/prometheus.yml"
-    assert "SUCCESS" in kube.Lab().kubectl(*where, "promtool", "check", "config", file)
+    assert "SUCCESS" in labs.Lab().kubectl(*where, "promtool", "check", "config", file)
     for name in monitoring.FILES:
-        said = kube.Lab().kubectl(*where, "cat", f"/etc/prometheus/{name}")
+        said = labs.Lab().kubectl(*where, "cat", f"/etc/prometheus/{name}")
         assert said.strip() == (RULES / name).read_text().strip()
 
 
@@ -169,7 +177,7 @@ def test_metrics_are_those_that_its_line_gets(twins, printed):
 def test_top_has_kubectls_columns_and_rows(twins, printed, what, options):
     table = labkit.top(what, **options)
     line = printed()
-    deadline = time.monotonic() + FOUND_S
+    deadline = time.monotonic() + speed.deadline(FOUND_S)
     while (done := twins.line(line)).returncode:  # of their Pod it may hear a look later
         assert time.monotonic() < deadline, done.stderr
         time.sleep(1)
@@ -184,7 +192,7 @@ def test_top_has_kubectls_columns_and_rows(twins, printed, what, options):
 @pytest.mark.usefixtures("pods")
 def test_a_reset_leaves_them_as_they_are(twins):
     def running() -> dict[str, str]:
-        items = kube.Lab().get("pods", *kube.IN_SYSTEM)["items"]
+        items = labs.Lab().get("pods", *labs.IN_SYSTEM)["items"]
         return {item["metadata"]["name"]: item["metadata"]["uid"] for item in items}
 
     before = running()

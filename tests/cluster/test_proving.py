@@ -10,9 +10,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from labkit import targets
-from labkit.bringup import kube
-from labkit.proving import namespace
+from labkit.jupyter import namespace
+from labkit.kube import refs
+from labkit.setup.cluster import labs
+from labkit.setup.host import speed
 
 START = "import labkit as lab\nlab.start()"
 POD = 'lab.run("here", image="ollama/ollama")\nlab.wait("pod/here")'
@@ -30,25 +31,33 @@ def ran(lab, tmp_path_factory):
         cells = [new_code_cell(source) for source in sources]
         nbformat.write(new_notebook(cells=cells), folder / f"{name}.ipynb")
     leave_one_behind()
-    words = [sys.executable, "-P", "-m", "labkit.proving.run", "."]
+    words = [sys.executable, "-P", "-m", "labkit.jupyter.run", "."]
     env = {k: v for k, v in os.environ.items() if k != "LAB_PROVING_PID"}
     done = subprocess.run(
-        words, cwd=folder, env=env, capture_output=True, text=True, timeout=200, check=False
+        words,
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=speed.deadline(200),
+        check=False,
     )
     return folder, done
 
 
 def leave_one_behind() -> None:
     """A namespace whose run is this machine's, and no more."""
-    code = "import pathlib, labkit.proving.namespace as n; n.make(pathlib.Path('left'))"
+    code = "import pathlib, labkit.jupyter.namespace as n; n.make(pathlib.Path('left'))"
     env = {k: v for k, v in os.environ.items() if k != "LAB_PROVING_PID"}
-    subprocess.run([sys.executable, "-P", "-c", code], env=env, check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-P", "-c", code], env=env, check=True, timeout=speed.deadline(60)
+    )
 
 
 def spaces() -> list[str]:
     """The namespaces of notebooks that are there and not about to go."""
-    found = kube.Lab().get("namespaces", "--selector", namespace.RUN).get("items", [])
-    return [item["metadata"]["name"] for item in filter(targets.stays, found)]
+    found = labs.Lab().get("namespaces", "--selector", namespace.RUN).get("items", [])
+    return [item["metadata"]["name"] for item in filter(refs.stays, found)]
 
 
 def test_each_ran_in_a_namespace_of_its_own_and_none_is_left(ran):

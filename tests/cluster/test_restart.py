@@ -2,9 +2,12 @@
 
 import time
 
-from labkit import session, states, steps
-from labkit.bringup import engine, kube
 from labkit.errors import LabError
+from labkit.kube import session
+from labkit.lessons import steps
+from labkit.lessons.reset import goto
+from labkit.setup.cluster import labs
+from labkit.setup.host import docker, speed
 
 STEP = "03-service/answers"
 KILL = (
@@ -14,7 +17,7 @@ KILL = (
 
 def restart_api_server() -> None:
     """Kills it; the kubelet starts it again."""
-    engine.docker("exec", "lab-control-plane", "sh", "-c", KILL)
+    docker.docker("exec", "lab-control-plane", "sh", "-c", KILL)
 
 
 def test_a_goto_goes_on_when_the_api_server_is_there_again(seat):
@@ -28,19 +31,19 @@ def test_a_goto_goes_on_when_the_api_server_is_there_again(seat):
     assert process.poll() is None, "it was done before anything could happen to it"
     restart_api_server()
     try:
-        said, _ = process.communicate(timeout=280)
+        said, _ = process.communicate(timeout=speed.deadline(280))
     finally:
         process.kill()
         wait_for_api_server()
     assert process.returncode == 0, said
-    assert states.planned(session.current(), steps.before(steps.one(STEP))) == []
+    assert goto.planned(session.current(), steps.before(steps.one(STEP))) == []
 
 
 def wait_for_api_server() -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + speed.deadline(120)
     while True:
         try:
-            kube.Lab().kubectl("get", "--raw", "/readyz", timeout_s=10)
+            labs.Lab().kubectl("get", "--raw", "/readyz", timeout_s=10)
             return
         except LabError:
             assert time.monotonic() < deadline

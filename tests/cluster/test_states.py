@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from labkit import contents, holding, session, states, steps
-from labkit.bringup import status
 from labkit.errors import NamespaceNotOurs
-from labkit.proving import namespace
+from labkit.jupyter import namespace
+from labkit.kube import session
+from labkit.lessons import steps
+from labkit.lessons.reset import goto, inventory, lease
+from labkit.setup.cluster import environment
+from labkit.setup.host import speed
 
 STEP = "03-service/right-port"  # begins with a Deployment, and a Service with the wrong port
 ODDS = """
@@ -65,15 +68,15 @@ subsets: [{addresses: [{ip: 192.0.2.1}], ports: [{port: 1}]}]
 
 
 def kubeconfig(name: str) -> Path:
-    return session._kubeconfig(Path(status.environment()["KUBECONFIG"]), name)
+    return session._kubeconfig(Path(environment.variables()["KUBECONFIG"]), name)
 
 
 @pytest.fixture(scope="module")
 def fresh(seat, twins):
     """What the start of STEP is when nothing was there before it."""
     there = session.Session(twins.theirs, "", kubeconfig(twins.theirs))
-    states.bring(there, steps.before(steps.one(STEP)), "the reference")
-    return contents.snapshot(contents.listed(there))
+    goto.bring(there, steps.before(steps.one(STEP)), "the reference")
+    return inventory.snapshot(inventory.listed(there))
 
 
 def crash_loop(seat):
@@ -114,7 +117,7 @@ def pending_release(seat):
 
 def half_applied(seat):
     seat.run("kubectl create service clusterip ollama --tcp 11434; kubectl run client --image x")
-    states.goto("05-models-everywhere/your-turn")
+    goto.goto("05-models-everywhere/your-turn")
     seat.run("kubectl delete deployment ollama --cascade=orphan")
 
 
@@ -133,7 +136,7 @@ def odds_and_ends(seat):
 
 
 def fields_of_other_managers(seat):
-    states.goto(STEP)
+    goto.goto(STEP)
     seat.run("""
         kubectl set env deployment/ollama OLLAMA_HOST=127.0.0.1
         kubectl set resources deployment/ollama --limits memory=16Mi
@@ -147,7 +150,7 @@ def fields_of_other_managers(seat):
 
 
 def one_pod_changed(seat):
-    states.goto(STEP)
+    goto.goto(STEP)
     seat.run("""
         pod=$(kubectl get pods -l app=ollama -o name)
         kubectl set image $pod ollama=ollama/olama
@@ -156,7 +159,7 @@ def one_pod_changed(seat):
 
 
 def an_orphaned_pod(seat):
-    states.goto(STEP)
+    goto.goto(STEP)
     seat.run("kubectl label $(kubectl get pods -l app=ollama -o name) app=mine --overwrite")
 
 
@@ -188,31 +191,31 @@ SITUATIONS = [
 
 @pytest.fixture
 def empty(seat):
-    states.reset()
+    goto.reset()
 
 
 def reached(fresh, step=STEP) -> None:
     here = session.current()
-    assert states.planned(here, steps.before(steps.one(step))) == []
-    assert contents.snapshot(contents.listed(here)) == fresh
+    assert goto.planned(here, steps.before(steps.one(step))) == []
+    assert inventory.snapshot(inventory.listed(here)) == fresh
 
 
 @pytest.mark.usefixtures("empty")
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda made: made.__name__)
 def test_goto_works_from(situation, seat, fresh, capsys):
     situation(seat)
-    assert states.planned(session.current(), steps.before(steps.one(STEP))), "nothing was wrong"
-    gone = states.goto(STEP)
+    assert goto.planned(session.current(), steps.before(steps.one(STEP))), "nothing was wrong"
+    gone = goto.goto(STEP)
     with capsys.disabled():
         print(f"\n{situation.__name__}: {gone.seconds:.1f} s")
-    assert gone.heading == "Your turn: nobody answers"
+    assert gone.heading == "Your turn: no answer"
     reached(fresh)
-    assert states.goto(STEP).changes == ()
+    assert goto.goto(STEP).changes == ()
 
 
 def test_reset_leaves_what_a_new_namespace_has(seat):
     odds_and_ends(seat)
-    states.reset()
+    goto.reset()
     left = seat.run("kubectl get all,configmaps,secrets,serviceaccounts,pvc,roles,quota -o name")
     assert left.split() == ["configmap/kube-root-ca.crt", "serviceaccount/default"]
     assert seat.run("kubectl get serviceaccount default -o jsonpath='{.imagePullSecrets}'") == ""
@@ -220,15 +223,15 @@ def test_reset_leaves_what_a_new_namespace_has(seat):
 
 @pytest.mark.usefixtures("empty")
 def test_a_release_that_somebody_upgraded_is_the_steps_own_again(seat):
-    states.goto("06-helm/changed")
+    goto.goto("06-helm/changed")
     seat.run("helm upgrade ollama ollama --repo $CHARTS --reuse-values")  # the same, once more
-    states.goto("06-helm/changed")
+    goto.goto("06-helm/changed")
     history = json.loads(seat.run("helm history ollama -o json"))
     assert [(one["revision"], one["status"]) for one in history] == [(1, "deployed")]
     seat.run("kubectl set env deployment/ollama A=b")
-    why = {change.target: change.why for change in states.goto("06-helm/changed").changes}
+    why = {change.target: change.why for change in goto.goto("06-helm/changed").changes}
     assert why["deployment/ollama"].startswith("spec.template.spec.containers[0].env is ")
-    states.reset()
+    goto.reset()
     assert json.loads(seat.run("helm list --all -o json")) == []
 
 
@@ -241,8 +244,8 @@ def test_a_goto_killed_at_any_point_is_finished_by_the_next(seat, fresh):
         process.send_signal(signal.SIGKILL)
         process.communicate()
     begun = time.monotonic()
-    states.goto(STEP)
-    assert time.monotonic() - begun < holding.STALE_S, "it waited for one that is dead"
+    goto.goto(STEP)
+    assert time.monotonic() - begun < lease.STALE_S, "it waited for one that is dead"
     reached(fresh)
 
 
@@ -252,9 +255,9 @@ def test_an_interrupted_goto_says_how_to_go_on_and_leaves_no_mark(seat):
     process = seat.lab("goto", STEP, "--yes")
     time.sleep(1.2)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=speed.deadline(20))
     assert process.returncode == 130, said
-    assert "./lab goto goes on from here" in said
+    assert "./lab goto continues from here" in said
     assert "at-work" not in seat.run(f"kubectl get namespace {seat.name} -o yaml")
 
 
@@ -272,7 +275,7 @@ def test_a_person_at_a_terminal_sees_the_changes_and_is_asked(seat, typed, code)
             if said.endswith("[y/N] "):
                 os.write(ours, typed)
     os.close(ours)
-    assert process.wait(timeout=60) == code, said
+    assert process.wait(timeout=speed.deadline(60)) == code, said
     shown = said.index("configmap/mine")
     assert shown < said.index(f"Change namespace {seat.name} so? [y/N] ")
     there = "configmap/mine" in seat.run("kubectl get configmaps -o name")
@@ -280,14 +283,16 @@ def test_a_person_at_a_terminal_sees_the_changes_and_is_asked(seat, typed, code)
 
 
 @pytest.mark.usefixtures("empty")
-def test_of_two_at_once_one_waits_for_the_other_and_both_arrive(seat):
+def test_of_two_that_come_while_a_third_is_at_work_each_waits_and_both_arrive(seat):
     other = "05-models-everywhere/baked"
-    both = [seat.lab("goto", step, "--yes") for step in (STEP, other)]
-    said = [process.communicate(timeout=90)[0] for process in both]
+    with lease.alone(session.current(), "a third", speed.deadline(20)):
+        both = [seat.lab("goto", step, "--yes") for step in (STEP, other)]
+        for process in both:
+            assert any("a third is at work, by " in line for line in process.stdout)
+    said = [process.communicate(timeout=speed.deadline(90))[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    assert any(" is at work, by " in text for text in said)
     here = session.current()
-    left = [states.planned(here, steps.before(steps.one(step))) for step in (STEP, other)]
+    left = [goto.planned(here, steps.before(steps.one(step))) for step in (STEP, other)]
     assert [] in left
 
 
@@ -319,7 +324,7 @@ def test_a_namespace_without_the_labs_label_is_left_alone(seat, monkeypatch):
             there = session.Session(foreign, "", kubeconfig(foreign))
             monkeypatch.setattr(session, "_current", there)
             with pytest.raises(NamespaceNotOurs):
-                states.reset()
+                goto.reset()
         assert "mine" in seat.run(f"kubectl get configmaps -n {name}")
     finally:
         namespace.remove(name)

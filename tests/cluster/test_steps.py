@@ -5,9 +5,11 @@ from collections import Counter
 
 import pytest
 
-from labkit import checks, session, states, steps
-from labkit.bringup import paths
 from labkit.errors import CheckFailed
+from labkit.kube import session
+from labkit.lessons import checks, steps
+from labkit.lessons.reset import goto
+from labkit.setup.host import paths, speed
 
 FOLDERS = sorted(folder.name for folder in paths.k8s("steps").iterdir())
 BARE = {  # as the lesson types them
@@ -87,17 +89,17 @@ def test_each_step_fails_at_its_start_passes_when_solved_and_fails_after_a_mista
     for step in steps.STEPS:
         if step.notebook != notebook:
             continue
-        states.goto(step.id)
+        goto.goto(step.id)
         error = fails(step.id)
         assert step.ladder.question in error.hint
         assert error.verdict.look
-        states.bring(session.current(), step.state, f"solve {step.id}")
-        verdict = checks.check(step.id, timeout_s=20)
+        goto.bring(session.current(), step.state, f"solve {step.id}")
+        verdict = checks.check(step.id, timeout_s=speed.deadline(20))
         assert verdict.passed
         again = checks.check(step.id, timeout_s=0)
-        assert min(verdict.waited_s, again.waited_s) <= CHECK_S
+        assert min(verdict.waited_s, again.waited_s) <= speed.deadline(CHECK_S)
         seat.run(MISTAKES[step.id])
-        fails(step.id, timeout_s=30)
+        fails(step.id, timeout_s=speed.deadline(30))
 
 
 def test_every_step_has_a_mistake_and_there_are_enough_of_both_steps_and_starts():
@@ -107,10 +109,10 @@ def test_every_step_has_a_mistake_and_there_are_enough_of_both_steps_and_starts(
 
 
 def test_all_steps_are_asked_once_in_fifteen_seconds(seat):
-    states.goto("04-scale/houston")
+    goto.goto("04-scale/houston")
     begun = time.monotonic()
     found = checks.ask()
-    assert time.monotonic() - begun <= 15
+    assert time.monotonic() - begun <= speed.deadline(15)
     assert [verdict.step for verdict in found] == [step.id for step in steps.STEPS]
     assert {verdict.step for verdict in found if verdict.passed} >= {
         "03-service/right-port",

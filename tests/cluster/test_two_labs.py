@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from labkit.bringup import cluster, kube
-from labkit.bringup.progress import Task
+from labkit.setup.cluster import kind
+from labkit.setup.cluster import labs as kube
+from labkit.setup.host.progress import Task
 
 SECOND = "kind-lab-two"  # kind's name for the context of its cluster lab-two
 MESS = (
@@ -22,14 +23,14 @@ MESS = (
 def labs(lab, tmp_path):
     """The lab, and a second one of one node whose images come from the same registry."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cluster, "NAME", SECOND.removeprefix("kind-"))
-        patch.setattr(cluster, "LAB", kube.Lab(SECOND))
-        patch.setattr(cluster, "_record", lambda: tmp_path / "cluster.json")
+        patch.setattr(kind, "NAME", SECOND.removeprefix("kind-"))
+        patch.setattr(kind, "LAB", kube.Lab(SECOND))
+        patch.setattr(kind, "_record", lambda: tmp_path / "cluster.json")
         try:
-            cluster._create(0, Task("second cluster", time.monotonic(), None))
+            kind._create(0, Task("second cluster", time.monotonic(), None))
             yield kube.Lab(), kube.Lab(SECOND)
         finally:
-            cluster.delete()
+            kind.delete()
 
 
 def test_two_labs_are_reset_at_once_and_each_is_empty_afterwards(lab, labs):

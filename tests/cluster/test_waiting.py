@@ -11,12 +11,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from labkit import waiting
-from labkit.bringup import kube
 from labkit.errors import Gone, NotFound, PodFailed, TimedOut
-from labkit.session import Session
+from labkit.kube import wait as waiting
+from labkit.kube.session import Session
+from labkit.setup.cluster import labs
+from labkit.setup.host import speed
 
-LAB = kube.Lab()
+LAB = labs.Lab()
 NAME, QUOTA_NAME = "labkit-test-waiting", "labkit-test-waiting-quota"
 UNSEEN = "nosuch.invalid/typo:1"  # .invalid is never found, whatever network there is
 
@@ -46,7 +47,7 @@ ILL = {  # name: what its container has, and the reason that wait gives
 
 
 def pod(name: str, *, restart: str = "Always", **container) -> dict:
-    image = LAB.kubectl("get", "deployment/ollama", "-n", kube.SYSTEM, "-o", "jsonpath={..image}")
+    image = LAB.kubectl("get", "deployment/ollama", "-n", labs.SYSTEM, "-o", "jsonpath={..image}")
     main = {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent"}
     spec = {
         "restartPolicy": restart,
@@ -92,7 +93,7 @@ def same_line(printed: str, timeout_s: float = 60) -> int:
 
 @contextmanager
 def namespace(name: str) -> Iterator[None]:
-    labels = dict([kube.LABEL])
+    labels = dict([labs.LABEL])
     whole = {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -119,13 +120,13 @@ def wait(lab) -> Iterator[Callable]:
 def test_ready_for_a_pod_and_kubectl_ends_equally(wait, capsys):
     apply(pod("well"))
     done = wait("pod/well")
-    assert 0 < done.seconds < 60 and done.item["status"]["phase"] == "Running"
+    assert 0 < done.seconds < speed.deadline(60) and done.item["status"]["phase"] == "Running"
     assert same_line(capsys.readouterr().out) == 0
 
 
 def test_ready_for_a_deployment_and_kubectl_ends_equally(wait, capsys):
     apply(deployment("well"))
-    assert wait("deployment/well").seconds < 60
+    assert wait("deployment/well").seconds < speed.deadline(60)
     assert same_line(capsys.readouterr().out) == 0
 
 
@@ -150,7 +151,7 @@ def test_failed_of_a_deployment_is_that_of_its_pods_until_it_is_corrected(wait):
         wait("deployment/mended")
     assert caught.value.reason == "ImagePullBackOff"
     apply(deployment("mended"))  # the Pod that fails is still there
-    assert wait("deployment/mended").seconds < 60
+    assert wait("deployment/mended").seconds < speed.deadline(60)
 
 
 def test_a_pod_that_ended_badly_is_not_waited_for(wait):
@@ -170,7 +171,7 @@ def test_a_job_is_complete_or_failed_by_its_own_word(wait, capsys):
         return {**head, "spec": spec}
 
     apply(job("fine", "true"), job("bad", "false"))
-    assert wait("job/fine").seconds < 60
+    assert wait("job/fine").seconds < speed.deadline(60)
     assert same_line(capsys.readouterr().out) == 0
     with pytest.raises(PodFailed) as caught:
         wait("job/bad")
@@ -198,7 +199,7 @@ def test_gone_when_the_pod_is_deleted_meanwhile(wait, capsys):
     threading.Timer(0.5, remove, ["pod/leaving"]).start()
     capsys.readouterr()
     with pytest.raises(Gone):
-        wait("pod/leaving", timeout_s=30)
+        wait("pod/leaving", timeout_s=speed.deadline(30))
     assert same_line(capsys.readouterr().out) != 0
 
 
@@ -207,13 +208,13 @@ def test_until_delete_ends_with_the_pod_and_kubectl_ends_equally(wait, capsys):
     wait("pod/leaving-too")
     capsys.readouterr()
     threading.Timer(0.5, remove, ["pod/leaving-too"]).start()
-    assert 0.4 < wait("pod/leaving-too", until="delete").seconds < 30
+    assert 0.4 < wait("pod/leaving-too", until="delete").seconds < speed.deadline(30)
     assert same_line(capsys.readouterr().out) == 0
 
 
 def test_until_create_waits_for_what_comes(wait):
     with ThreadPoolExecutor() as pool:
-        waited = pool.submit(wait, "pod/coming", until="create", timeout_s=30)
+        waited = pool.submit(wait, "pod/coming", until="create", timeout_s=speed.deadline(30))
         apply(pod("coming"))
         assert waited.result().item["metadata"]["name"] == "coming"
 

@@ -8,20 +8,11 @@ import pexpect
 import pytest
 
 import labkit
-from labkit import (
-    clients,
-    mirror_log,
-    ollama,
-    pods,
-    reach,
-    targets,
-    timelines,
-    verbs,
-    waiting,
-    workloads,
-)
-from labkit import session as sessions
 from labkit.errors import AlreadyExists, Gone, LabError, NotFound, PodFailed, TimedOut
+from labkit.kube import deletion, proxy, refs, tables, wait, workloads
+from labkit.kube import session as sessions
+from labkit.ollama import access_log, hey, local_models, mirror_log, processes, timeline
+from labkit.setup.host import speed
 
 IMAGE = "ollama/ollama"
 MEANT = ("replicas", "selector", "template", "ports", "type", "strategy")
@@ -52,7 +43,9 @@ def deployment(twins):
         twins.kubectl(name, "create", "deployment", "ollama", f"--image={IMAGE}")
         twins.kubectl(name, "create", "service", "clusterip", "ollama", "--tcp=11434")
     for name in twins:
-        twins.kubectl(name, "rollout", "status", "deployment/ollama", "--timeout=90s")
+        twins.kubectl(
+            name, "rollout", "status", "deployment/ollama", f"--timeout={speed.deadline(90):g}s"
+        )
 
 
 @pytest.mark.parametrize(
@@ -76,13 +69,13 @@ def test_create_makes_what_its_line_makes(twins, printed, make, target):
     assert same(twins, target)
     with pytest.raises(AlreadyExists):
         make()
-    verbs.delete(target)
+    deletion.delete(target)
     twins.kubectl(twins.theirs, "delete", target, "--wait=false")
 
 
 @pytest.mark.parametrize("tcp", ["", "port", "80:x"])
 def test_a_port_that_is_none_is_refused(tcp):
-    with pytest.raises(LabError, match="is no port"):
+    with pytest.raises(LabError, match="is not a valid port"):
         workloads.create_service("x", tcp=tcp)
 
 
@@ -90,68 +83,72 @@ def test_scale_and_rollout_do_what_their_lines_do(twins, printed):
     for count in (3, 1):
         done = workloads.scale("deployment/ollama", replicas=count)
         assert twins.line(printed()).stdout.strip() == repr(done)
-        waiting.rollout("deployment/ollama")
+        wait.rollout("deployment/ollama")
         assert twins.line(printed()).returncode == 0
         here = sessions.current()
-        found = targets.pods_of(here, targets.parsed(here, "deployment/ollama"))
-        assert len(list(filter(targets.stays, found))) == count
+        found = refs.pods_of(here, refs.parsed(here, "deployment/ollama"))
+        assert len(list(filter(refs.stays, found))) == count
         assert same(twins, "deployment/ollama")
 
 
 def test_restart_replaces_the_pods_and_rollout_waits_until_the_old_are_gone(twins, printed):
-    before = set(verbs.get("pods", selector="app=ollama").column("NAME"))
+    before = set(tables.get("pods", selector="app=ollama").column("NAME"))
     printed()
     done = workloads.restart("deployment/ollama")
     assert twins.line(printed()).stdout.strip() == repr(done)
-    waiting.rollout("deployment/ollama")
+    wait.rollout("deployment/ollama")
     assert twins.line(printed()).returncode == 0
     assert same(twins, "deployment/ollama")
-    ready = [p for p in verbs.get("pods", selector="app=ollama").items if targets.ready(p)]
+    ready = [p for p in tables.get("pods", selector="app=ollama").items if refs.ready(p)]
     assert not before & {pod["metadata"]["name"] for pod in ready}
 
 
 def test_a_rollout_that_cannot_succeed_says_why_and_one_of_nothing_too(twins):
     with pytest.raises(NotFound):
-        waiting.rollout("deployment/nosuch")
+        wait.rollout("deployment/nosuch")
     workloads.create_deployment("ill", image="ollama/olama-nosuch")
     try:
         with pytest.raises((PodFailed, TimedOut), match="ImagePull"):
-            waiting.rollout("deployment/ill", timeout_s=60)
+            wait.rollout("deployment/ill", timeout_s=speed.deadline(60))
     finally:
-        verbs.delete("deployment/ill")
+        deletion.delete("deployment/ill")
     with pytest.raises((NotFound, Gone)):
         workloads.scale("deployment/ill", replicas=1)
 
 
 def test_hey_each_pod_and_the_timeline_agree_on_who_answered(twins, printed):
     workloads.scale("deployment/ollama", replicas=2)
-    waiting.rollout("deployment/ollama")
-    ollama.pull(at="deployment/ollama")
+    wait.rollout("deployment/ollama")
+    local_models.pull(at="deployment/ollama")
     body = {"model": labkit.model, "prompt": "What is a Pod?"}
     url = "http://ollama:11434/api/generate"
-    report = clients.hey(url, n=20, c=1, body=body, keepalive=False)
+    report = hey.hey(url, n=20, c=1, body=body, keepalive=False)
     assert report.answers == 20
-    table = pods.each_pod("deployment/ollama")
+    table = access_log.each_pod("deployment/ollama")
     counted = {200: 0, 404: 0}
     for item in table.items:
         for status, count in item["statuses"].items():
             counted[int(status)] += count
     assert {status: count for status, count in counted.items() if count} == report.statuses
-    found = timelines.timeline("deployment/ollama")
+    found = timeline.timeline("deployment/ollama")
     assert len(found.seconds("ready")) == 2
     assert len(found.seconds("model")) == 1
 
 
 def test_hey_at_four_sends_eight_of_ten():
     url = "http://ollama:11434/"
-    assert clients.hey(url, n=10, c=4).answers == 8
+    assert hey.hey(url, n=10, c=4).answers == 8
 
 
 def test_an_interactive_client_works_in_a_terminal(twins):
     """`kubectl run -it … -- sh`, typed into as a learner types."""
-    words = ["run", "shell", "--rm", "-it", "--image", clients.HEY, "--", "sh"]
+    words = ["run", "shell", "--rm", "-it", "--image", hey.HEY, "--", "sh"]
     shell = pexpect.spawn(
-        "kubectl", words, env=twins.environment(twins.ours), encoding="utf-8", timeout=60
+        "kubectl",
+        words,
+        env=twins.environment(twins.ours),
+        encoding="utf-8",
+        timeout=speed.deadline(60),
     )
     try:
         shell.expect(r"/ [#$] ")
@@ -166,19 +163,19 @@ def test_an_interactive_client_works_in_a_terminal(twins):
 
 
 def test_processes_are_the_servers_and_those_of_its_line(twins, printed):
-    table = pods.processes("deployment/ollama")
+    table = processes.processes("deployment/ollama")
     assert any("ollama" in command for command in table.column("COMMAND"))
     theirs = twins.line(printed()).stdout
     assert "PID" in theirs and "ollama" in theirs
 
 
 def test_what_leaves_the_mirror_is_counted(twins):
-    with reach.connect("deployment/ollama") as server:
+    with proxy.connect("deployment/ollama") as server:
         names = [model["name"] for model in server.get("/api/tags")["models"]]
         for name in names:
             server.delete("/api/delete", {"model": name})
         begun = time.time()
-        ollama.pull(at=server)
+        local_models.pull(at=server)
     sent = mirror_log.mirrored(since=begun)
     assert 1_400_000 < sent.bytes < 4_000_000
     assert mirror_log.mirrored(since=time.time() + 5).bytes == 0

@@ -36,6 +36,7 @@ def deadline() -> Iterator[None]:
 @pytest.fixture
 def none_leaked() -> Iterator[None]:
     """Fails a test that ends with more open files than it had at its start."""
-    before = descriptors()
+    before = descriptors().items()
     yield
-    assert descriptors() == before
+    # what an earlier test's server still held may close meanwhile
+    assert descriptors().items() - before == set()

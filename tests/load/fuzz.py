@@ -2,10 +2,10 @@
 
     python tests/load/fuzz.py --minutes 10 --seed 1
 
-A response that reaches a line of labkit/load/wire.py in a new way is kept and mutated further.
-`--corpus` writes the kept ones, each as short as was found, into tests/load/corpus/kept.txt. A
-response that breaks an invariant is printed, and the exit code is 1: with its cause put right it
-goes into corpus/broke.txt. tests/load/test_fuzz.py replays both.
+A response that reaches a line of labkit/load/wire.py or head.py in a new way is kept and mutated
+further. `--corpus` writes the kept ones, each as short as was found, into
+tests/load/corpus/kept.txt. A response that breaks an invariant is printed, and the exit code is 1:
+with its cause put right it goes into corpus/broke.txt. tests/load/test_fuzz.py replays both.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from labkit.load import head as response_head
 from labkit.load import wire
+from labkit.load.head import BadResponse
 from tests.load.answers import CHUNKED, END, chunk, chunked, generated, head, lines, sized
+
+READER = {wire.__file__, response_head.__file__}
+Line = tuple[str, int]  # a file and the number of a line in it
 
 CORPUS = Path(__file__).parent / "corpus"
 KEPT = CORPUS / "kept.txt"
@@ -138,7 +143,7 @@ def read(pieces: Iterable[bytes], *, skims: bool = False, heads: dict | None = N
         pending = bool(b"".join(reader.pending).strip()) and not reader.complete
         reader.eof()
         count += pending and reader.complete
-    except wire.BadResponse:
+    except BadResponse:
         refused = True
     if refused:
         return Verdict(True, 0, 0, b"", False, False)
@@ -178,23 +183,24 @@ def _suits_the_fast_path(response: bytes) -> bool:
     reader.misled = False
     try:
         reader.feed(response)
-    except wire.BadResponse:
+    except BadResponse:
         return False
     return not reader.misled
 
 
-def reached(response: bytes) -> frozenset[tuple[int, int]]:
-    """Which line of wire.py came after which, as an observer of the interpreter sees it."""
-    arcs: set[tuple[int, int]] = set()
-    last = 0
+def reached(response: bytes) -> frozenset[tuple[Line, Line]]:
+    """Which line of the reader came after which, as an observer of the interpreter sees it."""
+    arcs: set[tuple[Line, Line]] = set()
+    last: Line = "", 0
 
     def trace(frame, event: str, _: object):
         nonlocal last
-        if frame.f_code.co_filename != wire.__file__:
+        if frame.f_code.co_filename not in READER:
             return None
         if event == "line":
-            arcs.add((last, frame.f_lineno))
-            last = frame.f_lineno
+            line = frame.f_code.co_filename, frame.f_lineno
+            arcs.add((last, line))
+            last = line
         return trace
 
     half = len(response) // 2
@@ -210,7 +216,7 @@ def reached(response: bytes) -> frozenset[tuple[int, int]]:
 
 def kept(responses: Iterable[bytes]) -> list[bytes]:
     """The shortest of them that together reach all that all of them reach."""
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[Line, Line]] = set()
     chosen = []
     for response in sorted(set(responses), key=lambda each: (len(each), each)):
         new = reached(response) - seen
@@ -258,7 +264,7 @@ def main() -> int:
     if options.corpus:
         header = "# Responses as Python writes bytes, found by tests/load/fuzz.py --corpus\n"
         KEPT.write_text(header + "".join(f"{each!r}\n" for each in kept(pool)))
-    print(f"{tried} responses, {verdicts}; {len(seen)} arcs in wire.py; seed {options.seed}")
+    print(f"{tried} responses, {verdicts}; {len(seen)} arcs in the reader; seed {options.seed}")
     print(f"{len(broken)} kinds of broken invariants")
     return 1 if broken else 0
 

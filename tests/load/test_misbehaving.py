@@ -104,6 +104,7 @@ def whole(result: Result) -> None:
         assert plain["tokens"] == {
             "prompt": 3 * requests["succeeded"],
             "generated": 4 * requests["succeeded"],
+            "cached": None,
         }
 
 

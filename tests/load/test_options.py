@@ -102,8 +102,8 @@ def test_a_value_can_follow_an_equals_sign():
         ("--goodput tpot=1 URL", "--goodput does not take this value", "limits are ttft="),
         ("--sweep 1,0 URL", "--sweep does not take this value", "1 or more"),
         ("--api chat URL", "Ollama's API needs a model", "no --model"),
-        ("--rat 3 URL", "this is no option, and there is one target", "--rat"),
-        ("URL URL", "this is no option, and there is one target", URL),
+        ("--rat 3 URL", "this is not an option, and there is one target", "--rat"),
+        ("URL URL", "this is not an option, and there is one target", URL),
         ("--worker 2/2 URL", "no such worker", "2/2"),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_plan_refuses_what_no_run_can_do(fields, happened):
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{"])
 def test_what_is_no_plan_is_refused(text):
-    with pytest.raises(LoadError, match="a plan is no JSON object"):
+    with pytest.raises(LoadError, match="the plan is not a JSON object"):
         Plan.from_json(text)
 
 

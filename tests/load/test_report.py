@@ -41,6 +41,14 @@ def test_the_report_tells_successes_rates_and_goodput():
     assert "whole answer     10  55.00" in text
 
 
+def test_a_prompt_that_was_remembered_is_told_beside_the_rates():
+    result = measured()
+    assert "Prompt cache" not in report.text(result)
+    result.prompt_tokens, result.cached_tokens = 70, 60
+    (said,) = [line for line in report.text(result).splitlines() if "Prompt cache:" in line]
+    assert said.startswith("  Prompt cache:  86% of the prompts' tokens")
+
+
 def test_the_histogram_is_heys_ten_steps_from_fastest_to_slowest():
     bars = report.bars(measured().metrics["latency_ms"])
     assert len(bars) == 11

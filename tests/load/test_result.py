@@ -22,6 +22,7 @@ def filled(
     result.fail("timeout", f"example {factor}")
     result.statuses = {200: 4 * factor}
     result.prompt_tokens, result.generated_tokens, result.chunks = 8, 40 * factor, 44
+    result.cached_tokens = 6 * factor
     result.good, result.reads, result.coalesced_reads, result.clock_steps = 3, 50, 1, factor
     result.cpu_s, result.max_rss_bytes = 0.5, 1000
     for index, histogram in enumerate(result.metrics.values()):
@@ -89,6 +90,29 @@ def test_merging_adds_up_and_keeps_each_workers_own_part():
     assert merged.plain()["trust"]["verdict"] == "doubtful"
 
 
+def test_what_the_prompt_cache_had_is_summed_over_those_who_were_told():
+    parts = [filled(PLAN.share(0, 3)), filled(PLAN.share(1, 3)), filled(PLAN.share(2, 3))]
+    parts[1].cached_tokens = None
+    assert Result.merge(parts).cached_tokens == 12
+    for part in parts:
+        part.cached_tokens = None
+    merged = Result.merge(parts)
+    assert merged.cached_tokens is None and merged.cached() == ""
+    old = filled().plain()
+    del old["tokens"]["cached"]  # of a labkit that did not know it
+    assert Result.from_json(old).cached_tokens is None
+
+
+@pytest.mark.parametrize(
+    ("cached", "said"), [(None, ""), (0, ""), (3, ""), (6, "75%"), (9, "100%")]
+)
+def test_most_of_the_prompts_in_the_cache_is_a_warning_and_no_doubt(cached, said):
+    result = filled()
+    result.cached_tokens = cached
+    assert result.cached().partition(" ")[0] == said
+    assert result.trust()["reasons"] == ["a reason"]
+
+
 def test_a_worker_that_began_after_the_moment_is_a_reason_for_doubt():
     parts = [filled(PLAN.share(0, 2)), filled(PLAN.share(1, 2))]
     for part in parts:
@@ -115,7 +139,7 @@ def test_an_example_of_a_failure_is_one_line_without_control_characters():
     "text", ["", "[]", "{}", '{"schema": "labkit.load/2"}', '{"schema": "labkit.load/1"}']
 )
 def test_what_is_no_result_is_refused(text):
-    with pytest.raises(LoadError, match="this is no result of a load test"):
+    with pytest.raises(LoadError, match="this is not a result of a load test"):
         Result.from_json(text)
 
 

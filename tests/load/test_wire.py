@@ -1,4 +1,4 @@
-"""labkit/load/wire.py against http.client and against itself, however a response is cut."""
+"""labkit/load/wire.py and head.py against http.client and themselves, however a response is cut."""
 
 import http.client
 import io
@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from labkit.load.wire import BadResponse, Reader
+from labkit.load.head import BadResponse
+from labkit.load.wire import Reader
 from tests.load.answers import CHUNKED, END, chunk, chunked, generated, head, line, lines, sized
 
 SEEDS = range(40)

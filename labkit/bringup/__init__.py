@@ -1,1 +1,0 @@
-"""What `./lab up` does and its opposite, one file for each part."""

@@ -1,0 +1,233 @@
+"""The parser of the command line: every word and option of `./lab`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+import labkit
+from labkit.errors import Unsupported
+
+EXAMPLES = {  # that of `load` is in its own usage
+    "up": "./lab up --model qwen2:1.5b",
+    "notebook": "./lab notebook",
+    "status": "./lab status -o json",
+    "env": 'eval "$(./lab env)"',
+    "images": "./lab images",
+    "versions": "./lab versions",
+    "logs": "./lab logs cluster",
+    "check": "./lab check 03-service",
+    "hint": "./lab hint 03-service/right-port",
+    "goto": "./lab goto 03-service/right-port",
+    "reset": "./lab reset --yes",
+    "completion": 'eval "$(./lab completion bash)"',
+    "down": "./lab down --purge",
+    "test": "./lab test quick",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(message)  # `parsed` makes three lines of it
+
+
+def parsed(words: list[str]) -> argparse.Namespace:
+    """Return the options of a command line.
+
+    Raise Unsupported for a mistake, with the nearest command when the command is unknown.
+
+    >>> parsed(["goto", "03-service"]).step
+    '03-service'
+    """
+    top = parser()
+    (commands,) = (a for a in top._actions if isinstance(a, argparse._SubParsersAction))
+    first = "".join(words[:1])
+    is_command = first in commands.choices
+    if first and not is_command and not first.startswith("-"):
+        raise _no_command(words, list(commands.choices))
+    try:
+        return top.parse_args(words)
+    except SystemExit as end:
+        if not isinstance(end.code, str):  # the help was printed, or the version
+            raise
+        hint = f"./lab {first} -h" if is_command else "./lab -h"
+        raise Unsupported(end.code, _line(words), hint) from None
+
+
+def _no_command(words: list[str], known: list[str]) -> Unsupported:
+    import difflib
+
+    hint = "./lab -h # lists the commands"
+    for near in difflib.get_close_matches(words[0].lower(), known, n=1):
+        hint = f"{_line([near, *words[1:]])} # ./lab -h lists the commands"
+    return Unsupported(f"./lab has no command {words[0]!r}", _line(words), hint)
+
+
+def _line(words: list[str]) -> str:
+    import shlex
+
+    return shlex.join(["./lab", *words])
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option of `./lab`."""
+    top = _Parser(
+        prog="./lab",
+        description="A Kubernetes cluster on this machine with an Ollama that answers.",
+        epilog="Exit codes: 0 yes or done, 1 no or failed, 2 could not tell.",
+    )
+    version = f"labkit {labkit.__version__}"
+    top.add_argument("--version", action="version", version=version, help="print the version")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, about: str = "", *, context: bool = True, output=False):
+        """`text` is the line of `./lab --help`, `about` the paragraph of `./lab NAME --help`."""
+        about = about or f"{text[0].upper()}{text[1:]}."
+        example = f"Example: {EXAMPLES[name]}" if name in EXAMPLES else None
+        sub = commands.add_parser(name, help=text, description=about, epilog=example)
+        if context:
+            text = "an existing cluster of your kubeconfig instead of the lab's own"
+            sub.add_argument("--context", default="", metavar="CTX", help=text)
+        if output:
+            formats = ("text", "json")
+            sub.add_argument(
+                "-o",
+                dest="output",
+                metavar="FORMAT",
+                choices=formats,
+                default="text",
+                help="the format of the result (text)",
+            )
+        return sub
+
+    about = (
+        "Bring the lab up. It makes what is missing, repairs what is broken, and leaves the rest "
+        "alone. It is safe to interrupt: run it again to continue. A second `./lab up` at the same "
+        "time waits for the first."
+    )
+    up = command("up", "bring the lab up: make what is missing, repair what is broken", about)
+    text = "where artefacts come from (auto: what the network allows)"
+    up.add_argument("--route", choices=("auto", "registry", "packages"), default="auto", help=text)
+    up.add_argument("--nodes", type=_workers, metavar="N", help="number of worker nodes (1)")
+    text = "the model to serve: lab-llama (the default) or a name of Ollama's library"
+    up.add_argument("--model", default="lab-llama", metavar="NAME", help=text)
+    text = "do not start JupyterLab"
+    up.add_argument("--no-jupyter", dest="jupyter", action="store_false", help=text)
+    up.add_argument("--yes", action="store_true", help="do not ask before installing an engine")
+    command("notebook", "start JupyterLab if it does not run, and print its URL", output=True)
+    about = (
+        "Is the lab up? Print each part and what was seen. The last line is whether a workshop "
+        "can begin without internet, or what is missing."
+    )
+    command("status", "is the lab up, and ready for a workshop?", about, output=True)
+    about = (
+        "Print the exports of KUBECONFIG, PATH, MODEL and OLLAMA_HOST for a terminal: "
+        '`eval "$(./lab env)"`.'
+    )
+    command("env", "print the exports for a terminal", about, output=True)
+    text = "list every tool and image: version, source, present or not, stand-in or not"
+    command("images", text, context=False, output=True)
+    about = (
+        "List every pinned version beside what the registries serve today, and until when it is "
+        "supported. Exit code 1 when a pin is past its support, 2 when no registry answered. "
+        "docs/upgrading.md has the steps to move a pin."
+    )
+    text = "compare every pin with the registries and with its end of support"
+    command("versions", text, about, context=False, output=True)
+    about = (
+        "List the logs of builds and commands, or print one. `./lab logs cluster` queries the "
+        "cluster for Pods, events and logs."
+    )
+    logs = command("logs", "list the logs, or print one; `cluster` queries the cluster", about)
+    logs.add_argument("name", nargs="?", default="", metavar="NAME", help="which log to print")
+    about = (
+        "Is a step done? Print the verdict, what was seen, the likely cause, a question, and a "
+        "line to look for yourself (with `-o json` also what to try). A notebook's name checks all "
+        "of its steps, no name every step, each once and at the same time."
+    )
+    text = "is a step done, or those of a notebook? without STEP: every step, once"
+    check = command("check", text, about, output=True)
+    check.add_argument(
+        "step", nargs="?", default="", metavar="STEP", help="such as 03-service/right-port"
+    )
+    text = "check again for some seconds, as lab.check does in a notebook"
+    check.add_argument("--wait", action="store_true", help=text)
+    text = "print a step's question, the likely cause, and a line to look for yourself"
+    hint = command("hint", text)
+    hint.add_argument("step", metavar="STEP", help="such as 03-service/right-port")
+    text = "print the solution too"
+    hint.add_argument("--command", dest="command_too", action="store_true", help=text)
+    about = (
+        "Bring your namespace to the state in which a step begins, from any state. It shows what "
+        "it will delete and create, and on a terminal you confirm it first."
+    )
+    text = "bring your namespace to where a step begins, from any state"
+    goto = command("goto", text, about, output=True)
+    goto.add_argument("step", metavar="STEP", help="such as 03-service/right-port, or 03-service")
+    goto.add_argument("--yes", action="store_true", help="do not ask before changing anything")
+    about = (
+        "Empty your namespace, as on the first day. With STEP it does the same as goto. With "
+        "`--context` more than once, or `--all`, it resets several labs at the same time and "
+        "prints a table."
+    )
+    text = "empty your namespace, as on the first day; with STEP the same as goto"
+    reset = command("reset", text, about, context=False, output=True)
+    reset.add_argument(
+        "step", nargs="?", default="", metavar="STEP", help="such as 03-service/right-port"
+    )
+    text = "a cluster of your kubeconfig instead of the lab's own; several are reset at once"
+    reset.add_argument(
+        "--context", dest="contexts", action="append", default=[], metavar="CTX", help=text
+    )
+    reset.add_argument("--all", action="store_true", help="every lab that this machine knows")
+    reset.add_argument("--yes", action="store_true", help="do not ask before changing anything")
+    about = (
+        "Stop JupyterLab and remove the cluster. It keeps what makes the next `./lab up` quick; "
+        "`--purge` deletes that too."
+    )
+    down = command("down", "remove the cluster; keep what makes the next up quick", about)
+    down.add_argument("--purge", action="store_true", help="free the caches too; asks first")
+    down.add_argument("--yes", action="store_true", help="do not ask before purging")
+    text = "print the script that completes commands, options and steps in a shell"
+    completion = command("completion", text, context=False)
+    shells = ("bash", "zsh", "fish")
+    text = "the shell, whose startup file evaluates the script"
+    completion.add_argument("shell", choices=shells, metavar="SHELL", help=text)
+    _add_load(command("load", "measure an Ollama under load, or any URL", context=False))
+    about = (
+        "Test the lab. Without TIER it runs all tiers but long. A tier that fails does not stop "
+        "the others. It ends with a table, the first failure of each tier, and how many tests "
+        "passed, failed and were skipped."
+    )
+    test = command("test", "test the lab: all tiers, or the named ones", about, context=False)
+    text = (
+        "`quick` (needs no cluster), `cluster`, `metrics`, `notebooks`, `steps` or `browser`; or "
+        "`long`, which takes hours"
+    )
+    test.add_argument("words", nargs="*", metavar="TIER", help=text)
+    text = (
+        "the share of each core that is left to the lab and its tests, as on a slower machine, "
+        "such as 0.25; needs root"
+    )
+    test.add_argument("--cpu", default="1", metavar="SHARE", help=text)
+    return top
+
+
+def _add_load(load: argparse.ArgumentParser) -> None:
+    """The options of `load`, for the help of all commands; `labkit.load` reads them itself."""
+    from labkit.load.options import OWN, SWITCHES, USAGE, VALUES
+
+    load.usage, load.description = "%(prog)s [options] TARGET", USAGE
+    load.formatter_class = argparse.RawDescriptionHelpFormatter
+    load.add_argument("target", nargs="?", metavar="TARGET", help="http://…, or a Service")
+    for name in (*VALUES, *OWN):
+        load.add_argument(name, action="append", help=argparse.SUPPRESS)
+    for name in set(SWITCHES) - {"-h", "--help"}:
+        load.add_argument(name, action="store_true", help=argparse.SUPPRESS)
+
+
+def _workers(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 8:
+        raise argparse.ArgumentTypeError(f"{number} is not between 1 and 8")
+    return number

@@ -1,0 +1,1 @@
+"""JupyterLab on the learner's copies, and notebooks run and linted."""

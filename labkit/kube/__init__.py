@@ -1,0 +1,1 @@
+"""What kubectl's and helm's words do, for the namespace of the session."""

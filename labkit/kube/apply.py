@@ -1,0 +1,88 @@
+"""Manifests: `lab.apply` makes objects as they declare them, `lab.manifest` shows their text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labkit.errors import Refused
+from labkit.kube import manifests, refs
+from labkit.kube.creation import request
+from labkit.kube.results import Done, Output, told
+from labkit.kube.session import Session, current
+from labkit.ui import kubectl_line
+from labkit.ui.live import echo
+
+if TYPE_CHECKING:
+    from labkit.kube.discovery import Resource
+
+APPLY = "application/apply-patch+yaml"
+
+
+def apply(what: str | Path | dict[str, Any]) -> Done:
+    """Makes objects as a manifest declares them, or changes them to be so.
+
+        lab.apply("k8s/steps/03-service")
+
+    `what` is a file, a folder of YAML and JSON files, YAML text or a dict; a path that begins
+    with k8s/ is the lab's own. Equals `kubectl apply --server-side -f FILE`. Only in your
+    namespace: before anything is changed it raises Refused when an object names another one or
+    belongs to the whole cluster, when a key or a name is there twice, or a field that has to be
+    text is none; UnknownResource when this cluster has no such kind in that version.
+    """
+    session = current()
+    name, items = manifests.read(what)
+    if not items:
+        raise Refused("there is no object in it", f"looked in {name}", "a manifest has kind: …")
+    echo(kubectl_line.line("apply", server_side=True, filename=name))
+    resources = [_own_resource(session, item) for item in items]
+    said = []
+    for resource, item in zip(resources, items, strict=True):
+        one = refs.Target("", item["metadata"]["name"], resource, session.namespace)
+        query = {"fieldManager": "kubectl", "fieldValidation": "Strict"}
+        request(session, "PATCH", one.path, query, item, content_type=APPLY)
+        said.append(f"{refs.full(one)} serverside-applied")
+    return told("\n".join(said))
+
+
+def manifest(what: str | Path) -> Output:
+    """The text of a manifest, or of all of a folder.
+
+        lab.manifest("k8s/steps/03-service")
+
+    Equals `cat FILE`. A path that begins with k8s/ is the lab's own. Raises NotFound.
+    """
+    text = "---\n".join(manifests.files(what).values())
+    print(text, end="")
+    return Output(text)
+
+
+def load(what: str | Path) -> list[dict[str, Any]]:
+    """The objects of a manifest, or of all of a folder. Raises NotFound, Refused (no YAML)."""
+    return manifests.read(what)[1]
+
+
+def _own_resource(session: Session, item: dict[str, Any]) -> Resource:
+    """What it is, in the version that it is written in, if that is in the learner's namespace."""
+    if not isinstance(item.get("apiVersion"), str):
+        preferred = session.api.resource(item["kind"]).api_version
+        raise Refused(
+            f"{item['kind']} {item['metadata']['name']} has no apiVersion",
+            f"this cluster has {item['kind']} as {preferred}",
+            f"apiVersion: {preferred}; nothing was applied",
+        )
+    resource = session.api.kind(item["apiVersion"], item["kind"])
+    place = item["metadata"].get("namespace") or session.namespace
+    if resource.namespaced and place == session.namespace:
+        return resource
+    if resource.namespaced:
+        where, hint = f"namespace {place}", "leave out metadata.namespace"
+    elif item["kind"] == "Namespace":
+        where, hint = "the whole cluster", "take it out of the file: your namespace is there"
+    else:
+        where, hint = "the whole cluster", "take it out of the file: who runs the cluster makes it"
+    raise Refused(
+        f"{item['kind']} {item['metadata']['name']} is not for your namespace",
+        f"it belongs to {where}, and you act in {session.namespace}",
+        f"{hint}; nothing was applied",
+    )

@@ -1,0 +1,81 @@
+"""`lab.delete`: an object is deleted, and waited for until it is gone."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from labkit.errors import Conflict, NotFound, TimedOut
+from labkit.kube import refs
+from labkit.kube.results import Done, told
+from labkit.kube.session import Session, current
+from labkit.setup.cluster.outage import asked_again
+from labkit.ui import kubectl_line
+from labkit.ui.live import Live, echo
+
+POLL_S = 0.1
+_WITH_PODS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}
+
+
+def delete(target: str, *, ignore_not_found: bool = False, timeout_s: float = 60.0) -> Done:
+    """Deletes an object and waits until it is gone.
+
+        lab.delete("pod/ollama", ignore_not_found=True)
+
+    Equals `kubectl delete TARGET`; of what has Pods, with `--cascade=foreground`: it is gone
+    when they are. Raises NotFound, and TimedOut after `timeout_s` seconds with what still
+    holds it.
+    """
+    session = current()
+    parsed = refs.parsed(session, target)
+    cascade = "foreground" if parsed.resource.kind in _WITH_PODS else None
+    flags: dict[str, Any] = {"ignore_not_found": ignore_not_found, "cascade": cascade}
+    echo(kubectl_line.line("delete", target, **flags))
+    try:
+        remove(session, parsed, timeout_s)
+    except NotFound:
+        if ignore_not_found:
+            return told(f"{parsed} was not there")
+        raise
+    return Done(f"{parsed} deleted")
+
+
+def remove(session: Session, target: refs.Target, timeout_s: float) -> None:
+    """The same without printing the result. Raises NotFound, TimedOut."""
+    deadline = time.monotonic() + timeout_s
+    uid = asked_again(lambda: refs.found(session, target), deadline)["metadata"]["uid"]
+    policy = "Foreground" if target.resource.kind in _WITH_PODS else "Background"
+    body = {"propagationPolicy": policy, "preconditions": {"uid": uid}}
+
+    def order() -> None:
+        with suppress(NotFound, Conflict):  # it has gone, or is another one of its name by now
+            session.api.request("DELETE", target.path, body=body)
+
+    asked_again(order, deadline, repeatable=True)
+    until_gone(session, target, uid, timeout_s)
+
+
+def until_gone(session: Session, target: refs.Target, uid: str, timeout_s: float) -> None:
+    """Wait until the object of this uid no longer exists. Raises TimedOut with what holds it."""
+    deadline = time.monotonic() + timeout_s
+    look = partial(session.api.request, "GET", target.path)
+    with Live(f"delete {target}") as live:
+        while True:
+            try:
+                left = asked_again(look, deadline, on_wait=live.show)["metadata"]
+            except NotFound:
+                left = {"uid": ""}
+            if left["uid"] != uid:  # gone, or already another one of its name
+                live.done(f"{target} deleted")
+                return
+            if time.monotonic() > deadline:
+                holds = ", ".join(left.get("finalizers", [])) or "its containers still end"
+                raise TimedOut(
+                    f"{target} in namespace {target.namespace} not gone after {timeout_s:g} s",
+                    f"held by: {holds}",
+                    f'lab.get("{target}"), or once more with a larger timeout_s',
+                )
+            live.show(f"{target} is going")
+            time.sleep(POLL_S)

@@ -1,0 +1,158 @@
+"""`lab.helm_upgrade`, `lab.helm_uninstall`: the real helm, and its own records of a release."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Iterable
+from typing import Any
+
+from labkit.errors import CommandFailed, NotFound, TimedOut, ToolMissing
+from labkit.kube import helm_values
+from labkit.kube.results import Output
+from labkit.kube.session import current
+from labkit.setup.host import speed
+from labkit.ui.live import Live, echo
+
+UPGRADE_S, UNINSTALL_S = 180.0, 120.0  # on the reference machine
+RELEASE_SECRET = "helm.sh/release.v1"  # the type of the Secrets that hold its revisions
+SLACK_S = 30  # helm gives up by itself; this is for one that does not
+
+
+def helm_upgrade(
+    release: str,
+    chart: str,
+    *,
+    repo: str | None = None,
+    values: dict[str, object] | None = None,
+    wait: bool = True,
+    timeout_s: float | None = None,
+) -> Output:
+    """Installs a chart as a release, or changes the release to be so; what helm printed.
+
+        import os
+        lab.helm_upgrade("second", "ollama", repo=os.environ["CHARTS"])
+
+    Equals `helm upgrade --install RELEASE CHART --repo URL --set KEY=VALUE … --wait`, and
+    `--values -` where there is more in the values than `--set` can say: lists, dicts, text of any
+    kind are what they are in a values file. A dot in a name leads inside: "ollama.models.pull".
+    Raises CommandFailed with helm's own words, TimedOut, ToolMissing.
+    """
+    current()
+    timeout_s = speed.deadline(UPGRADE_S, timeout_s)
+    words = ["upgrade", "--install", release, chart]
+    words += ["--repo", repo] if repo else []
+    chosen = helm_values.given(values or {})
+    words += chosen.words
+    words += ["--wait", f"--timeout={timeout_s:g}s"] if wait else []
+    return Output(ran(words, f"helm upgrade {release}", timeout_s + SLACK_S, chosen.file))
+
+
+def helm_uninstall(release: str, *, ignore_not_found: bool = False) -> Output:
+    """Removes a release with all that its chart made, and waits until it is gone.
+
+        lab.helm_uninstall("second", ignore_not_found=True)
+
+    Equals `helm uninstall RELEASE --wait`. Raises NotFound, CommandFailed.
+    """
+    current()
+    words = ["uninstall", release, "--wait", "--cascade=foreground"]
+    words += ["--ignore-not-found"] if ignore_not_found else []
+    return Output(ran(words, f"helm uninstall {release}", speed.deadline(UNINSTALL_S)))
+
+
+def ran(words: list[str], title: str, timeout_s: float, stdin: str = "") -> str:
+    """What helm printed; the line and how it ended are shown."""
+    line = shlex.join(["helm", *words])
+    echo(f"{line} <<'EOF'\n{stdin}EOF" if stdin else line)
+    with Live(title) as live:
+        live.show(f"{title} …")
+        printed = said(words, title, timeout_s, stdin)
+        live.append(printed)
+        live.done(f"{title} is done")
+    return printed
+
+
+def said(words: list[str], title: str, timeout_s: float, stdin: str = "") -> str:
+    """The same, unprinted. Raises CommandFailed, NotFound, TimedOut, ToolMissing."""
+    try:
+        done = subprocess.run(
+            ["helm", *words],
+            env=os.environ,  # which lab.start() has pointed at the lab
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout_s,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ToolMissing("there is no helm", "not on PATH", "./lab up") from None
+    except subprocess.TimeoutExpired:
+        raise TimedOut(
+            f"{title} had not ended after {timeout_s:g} s",
+            "helm printed nothing",
+            'lab.get("pods"), lab.events()',
+        ) from None
+    if done.returncode:
+        raise _said_no(title, done.stderr.strip())
+    return done.stdout
+
+
+def _said_no(title: str, said: str) -> CommandFailed | NotFound:
+    """
+    >>> print(_said_no("helm upgrade x", "Error: can't evaluate field pull in type interface {}"))
+    CommandFailed: helm upgrade x failed
+    saw: Error: can't evaluate field pull in type interface {}
+    try: the models are a list inside of ollama.models.pull: values={"ollama.models.pull": [...]}
+    """
+    lines = [line for line in said.splitlines() if line.startswith("Error")] or [said]
+    if "in type interface {}" in said:
+        hint = "the models are a list inside of ollama.models.pull:"
+        hint += ' values={"ollama.models.pull": [...]}'
+    elif "not found" in said and title.startswith("helm uninstall"):
+        return NotFound(f"{title} failed", lines[-1], "helm list")
+    elif "timed out" in said or "deadline exceeded" in said:
+        hint = 'lab.get("pods"), lab.events(): what do its Pods lack?'
+    else:
+        hint = "fix what the second line names; helm list shows what is there"
+    return CommandFailed(f"{title} failed", lines[-1], hint)
+
+
+def records(secrets: Iterable[dict[str, Any]], release: str) -> list[dict[str, Any]]:
+    """Those Secrets in which Helm keeps the revisions of a release, oldest first."""
+    kept = (
+        secret
+        for secret in secrets
+        if secret.get("type") == RELEASE_SECRET and _label(secret, "name") == release
+    )
+    return sorted(kept, key=lambda secret: int(_label(secret, "version") or 0))
+
+
+def status(record: dict[str, Any]) -> str:
+    """Helm's word for what became of a revision: deployed, failed, pending-install …"""
+    return _label(record, "status")
+
+
+def read(record: dict[str, Any]) -> dict[str, Any]:
+    """What Helm wrote into it: the chart, the values, the state; {} where that cannot be read."""
+    try:
+        packed = base64.b64decode(base64.b64decode(record["data"]["release"]))
+        found: dict[str, Any] = json.loads(gzip.decompress(packed))
+        return found
+    except (KeyError, ValueError, OSError, EOFError):
+        return {}
+
+
+def description(record: dict[str, Any]) -> str:
+    """Helm's sentence about a revision: `Install complete`, `Rollback to 1` …"""
+    said: str = read(record).get("info", {}).get("description", "")
+    return said
+
+
+def _label(record: dict[str, Any], name: str) -> str:
+    value: str = (record["metadata"].get("labels") or {}).get(name, "")
+    return value

@@ -1,0 +1,136 @@
+"""`lab.run`: a Pod of one container, and with `rm` what it wrote until it ended."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from labkit.errors import CommandFailed, PodFailed, TimedOut
+from labkit.kube import creation, deletion, pod_logs, pod_status, refs
+from labkit.kube.results import Done, Output, told
+from labkit.kube.session import Session, current
+from labkit.setup.cluster.outage import asked_again
+from labkit.setup.host import speed
+from labkit.ui import kubectl_line
+from labkit.ui.live import Live, echo
+
+POLL_S = 0.1
+RUN_S = 120.0  # of a Pod that ends, on the reference machine
+REMOVE_S = 60.0  # to end a Pod takes its own time, not what is left of the run's
+
+
+def run(
+    name: str,
+    *command: str,
+    image: str,
+    env: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    port: int | None = None,
+    rm: bool = False,
+    timeout_s: float | None = None,
+) -> Done | Output:
+    """Makes a Pod of one container. With `rm`, waits for its end and gives what it wrote.
+
+        lab.run("ollama", image="ollama/ollama")
+
+    Equals `kubectl run NAME --image=IMAGE`; `command` are the words after `--`. With
+    `rm=True` it equals `kubectl run … --rm -i --restart=Never`: the Pod is removed whatever
+    happens. Raises AlreadyExists, Refused (quota, Pod Security); with `rm` also
+    CommandFailed (its exit code is not 0), PodFailed, TimedOut after `timeout_s` seconds (120, and
+    more on a slow machine).
+    """
+    session = current()
+    timeout_s = speed.deadline(RUN_S, timeout_s)
+    ending = {"restart": "Never", "rm": True, "stdin": True} if rm else {}
+    variables = [f"{key}={value}" for key, value in (env or {}).items()]
+    said = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
+    flags: dict[str, Any] = {"env": variables, "labels": said, "port": port, **ending}
+    echo(kubectl_line.line("run", name, image=image, command=command, **flags))
+    container: dict[str, Any] = {"name": name, "image": image, "resources": {}}
+    if command:
+        container["args"] = list(command)
+    if env:
+        container["env"] = [{"name": key, "value": value} for key, value in env.items()]
+    if port:
+        container["ports"] = [{"containerPort": port}]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels or {"run": name}},
+        "spec": {
+            "containers": [container],
+            "dnsPolicy": "ClusterFirst",
+            "restartPolicy": "Never" if rm else "Always",
+        },
+    }
+    creation.make(session, _pods(session), "kubectl-run", pod)
+    if not rm:
+        return told(f"pod/{name} created")
+    try:
+        return _followed(session, name, timeout_s)
+    finally:
+        deletion.remove(session, refs.parsed(session, f"pod/{name}"), REMOVE_S)
+
+
+def _followed(session: Session, name: str, timeout_s: float) -> Output:
+    """What the Pod writes until it ends."""
+    deadline = time.monotonic() + timeout_s
+    with Live(f"run {name}") as live:
+        _started(session, name, timeout_s, live)
+        left_s = max(deadline - time.monotonic(), 1.0)
+        text = "".join(pod_logs.read(session, name, {}, live, follow=True, timeout_s=left_s))
+        code = _exit_code(session, name, deadline)
+        if code:
+            raise CommandFailed(
+                f"pod/{name} ended with exit code {code}",
+                (text.strip().splitlines() or ["it wrote nothing"])[-1],
+                "look at the words after the image's name",
+            )
+        if code is None:
+            raise TimedOut(
+                f"pod/{name} had not ended after {timeout_s:g} s",
+                (text.strip().splitlines() or ["it wrote nothing"])[-1],
+                "a larger timeout_s; the Pod is removed now",
+            )
+    return Output(text, code)
+
+
+def _started(session: Session, name: str, timeout_s: float, live: Live) -> None:
+    pod: dict[str, Any] = {}
+    since: dict[str, float] = {}  # trouble → when it was seen first
+    query = {"fieldSelector": f"metadata.name={name}"}
+    for news in session.api.watch(_pods(session), query=query, timeout_s=timeout_s):
+        pod = news[1] if news else pod
+        if pod.get("status", {}).get("phase") not in (None, "Pending"):
+            return
+        found = pod_status.trouble(pod) if pod else None
+        since = {found.reason: since.get(found.reason, time.monotonic())} if found else {}
+        if found and time.monotonic() - since[found.reason] >= found.holds_s:
+            raise PodFailed(
+                f"pod/{name} will not start", found.message, found.hint, reason=found.reason
+            )
+        live.show(f"pod/{name} {pod_status.pod_doing(pod, ())}" if pod else f"pod/{name}")
+    raise TimedOut(
+        f"pod/{name} not started after {timeout_s:g} s",
+        pod_status.pod_doing(pod, ()) if pod else "nothing",
+        "a larger timeout_s; the Pod is removed now",
+    )
+
+
+def _exit_code(session: Session, name: str, deadline: float) -> int | None:
+    # the log ends a moment before the status says so
+    look = partial(session.api.request, "GET", f"{_pods(session)}/{name}")
+    while True:
+        pod = asked_again(look, deadline)
+        for status in pod["status"].get("containerStatuses", []):
+            if "terminated" in status["state"]:
+                code: int = status["state"]["terminated"]["exitCode"]
+                return code
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(POLL_S)
+
+
+def _pods(session: Session) -> str:
+    return session.api.resource("pods").path(session.namespace)

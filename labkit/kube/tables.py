@@ -1,0 +1,85 @@
+"""`lab.get` and `lab.events`: tables that the API server makes for kubectl."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labkit.kube import refs
+from labkit.kube.session import Session, current
+from labkit.ui import kubectl_line
+from labkit.ui.live import echo
+from labkit.ui.table import Table
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+
+
+def get(what: str, *, selector: str | None = None, all_namespaces: bool = False) -> Table:
+    """A table of objects with kubectl's own columns; `.items` are the whole objects.
+
+        lab.get("pods")
+        lab.get("deployment/ollama").items[0]["status"]
+
+    Equals `kubectl get WHAT`. Raises UnknownResource, NotFound.
+    """
+    session = current()
+    echo(kubectl_line.line("get", what, selector=selector, all_namespaces=all_namespaces))
+    word, _, name = what.partition("/")
+    resource = session.api.resource(word)
+    path = resource.path(session.namespace, name)
+    everywhere = all_namespaces and resource.namespaced
+    if everywhere:
+        path = path.replace(f"/namespaces/{session.namespace}/", "/", 1)
+    here = f" in namespace {session.namespace}" if resource.namespaced and not everywhere else ""
+    query = {"labelSelector": selector} if selector else {}
+    table = _table(session, path, query, empty=f"No resources found{here}")
+    if everywhere:
+        spaces = [item["metadata"]["namespace"] for item in table.items]
+        rows = [[space, *row] for space, row in zip(spaces, table.rows, strict=True)]
+        return Table(["NAMESPACE", *table.columns], rows, items=table.items)
+    return table
+
+
+def events(target: str | None = None) -> Table:
+    """The cluster's diary of your namespace, or of one object; the oldest entry first.
+
+        lab.events("pod/ollama")
+
+    Equals `kubectl events --for=TARGET`.
+    """
+    session = current()
+    echo(kubectl_line.line("events", **({"for": target} if target else {})))
+    query = {}
+    if target:
+        one = refs.parsed(session, target)
+        fields = f"involvedObject.kind={one.resource.kind},involvedObject.name={one.name}"
+        query = {"fieldSelector": fields}
+    table = _table(session, session.api.resource("events").path(session.namespace), query)
+    found = sorted(zip(table.items, table.rows, strict=True), key=lambda pair: _when(pair[0]))
+    return Table(table.columns, [row for _, row in found], items=[item for item, _ in found])
+
+
+def _table(session: Session, path: str, query: dict[str, Any], empty: str = "No events") -> Table:
+    """The columns and cells that the API server makes for kubectl."""
+    query = {**query, "includeObject": "Object"}
+    found = session.api.request("GET", path, query=query, accept=TABLE)
+    columns = found["columnDefinitions"]
+    shown = [index for index, column in enumerate(columns) if not column.get("priority")]
+    rows = found.get("rows") or []
+    return Table(
+        [columns[index]["name"].upper() for index in shown],
+        [[_cell(row["cells"][index]) for index in shown] for row in rows],
+        items=[row["object"] for row in rows],
+        empty=empty,
+    )
+
+
+def _cell(value: object) -> str:
+    return "<none>" if value in (None, "") else str(value)
+
+
+def _when(event: dict[str, Any]) -> str:
+    return str(
+        event.get("lastTimestamp")
+        or event.get("eventTime")
+        or event["metadata"].get("creationTimestamp")
+    )

@@ -1,0 +1,232 @@
+"""`lab.check(step)`: asks the cluster now whether a step is done; and says what it saw."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from labkit.errors import CheckFailed, LabError, NotFound, OllamaSaid, Unreachable
+from labkit.kube import session
+from labkit.kube.session import Session
+from labkit.lessons import hints, steps
+from labkit.lessons.seen import Seen
+from labkit.setup.cluster.outage import asked_again
+from labkit.setup.host import speed
+from labkit.setup.host.poll import Poll
+from labkit.ui.live import Live
+from labkit.ui.notebook import Shown
+from labkit.ui.table import Table
+
+if TYPE_CHECKING:
+    from labkit.lessons.mistakes import Mistake
+
+WAIT_S = 10.0
+PASSES = 2  # one after the other: something that only flickers is not done
+PAUSE_S = 0.25
+AT_ONCE = 4
+_SIGNS = {True: "done", False: "not yet", None: "could not tell"}
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict(Shown):
+    """What a check of a step came to: did it pass, what was seen, after how many seconds.
+
+    Of one that did not, also: `cause`, the likely one (or empty), `question`, the first hint,
+    `fix`, what to try, `look`, a line to look for oneself. `passed` is None where it could not
+    be told.
+    """
+
+    step: str
+    saw: str
+    waited_s: float = 0.0
+    passed: bool | None = True
+    cause: str = ""
+    question: str = ""
+    fix: str = ""
+    look: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """For programs."""
+        names = ("step", "passed", "saw", "cause", "question", "fix", "look")
+        found = {name: getattr(self, name) for name in names}
+        return {**found, "waited_s": round(self.waited_s, 1)}
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.saw}"
+
+    __repr__ = __str__
+
+
+def check(step: str, *, timeout_s: float | None = None) -> Verdict:
+    """Is the step done? Says what it saw.
+
+    A notebook's name alone, such as `"00-start"`, stands for those of its steps that no later one
+    undoes. What was done a moment ago may need that moment, so a check tries again for up to
+    `timeout_s` seconds ($LAB_CHECK_WAIT_S, else 10, and more on a slow machine). It remembers
+    nothing and changes no object of the cluster; an Ollama that it queries may load the model.
+
+        lab.check("00-start/run")
+
+    Raises CheckFailed (not yet: what was seen, the likely cause, and a question to think about;
+    `.verdict` has all, and `lab.hint` more), UnknownStep, ApiSilent.
+    """
+    if timeout_s is None:
+        timeout_s = _patience_s()
+    verdicts = [_wait_for(one, timeout_s) for one in steps.named(step)]
+    if len(verdicts) == 1:
+        return verdicts[0]
+    saw = f"{len(verdicts)} steps are done"
+    return Verdict(step, saw, sum(verdict.waited_s for verdict in verdicts))
+
+
+def _patience_s() -> float:
+    told = os.environ.get("LAB_CHECK_WAIT_S")
+    return float(told) if told else speed.deadline(WAIT_S)
+
+
+def solved(step: str) -> bool:
+    """Would the check of that step pass now? Asks once, without waiting.
+
+    For the hidden solution of an exercise: it leaves alone what works already.
+
+        if not lab.solved("00-start/your-turn"):
+            ...
+    """
+    here = session.current()
+    done = all(_look(one, here).passed for one in steps.named(step))
+    if done:
+        print(f"✓ {step} is solved already.")
+    return done
+
+
+def ask(step: str = "", *, wait: bool = False) -> list[Verdict]:
+    """Return the verdict on a step, or on each step of a notebook, checked once at the same time.
+
+    With `wait` the steps are checked one after the other, each for as long as `check` waits.
+    Without a step it checks every step once: notebooks at the same time, the steps of a notebook
+    one after the other, because they query the same Ollama.
+    """
+    here = session.current()
+    if not step:
+        groups = [list(group) for _, group in itertools.groupby(steps.STEPS, lambda s: s.notebook)]
+        return _at_once(groups, here, AT_ONCE)
+    chosen = steps.named(step)
+    if wait:
+        timeout_s = _patience_s()
+        return [_patiently(one, here, timeout_s) for one in chosen]
+    found = _at_once([[one] for one in chosen], here, len(chosen))
+    mistake = hints.likely(here) if any(one.passed is False for one in found) else None
+    return [one if one.passed is not False else _with_cause(one, mistake) for one in found]
+
+
+def _at_once(groups: list[list[steps.Step]], here: Session, count: int) -> list[Verdict]:
+    """Return the verdicts on the steps of each group, with so many groups at the same time."""
+    if len(groups) > 1:
+        here.api.resource("pods")  # what kinds there are is asked once, and not by each thread
+
+    def of(group: list[steps.Step]) -> list[Verdict]:
+        return [_once(one, here) for one in group]
+
+    with ThreadPoolExecutor(count) as pool:
+        return [verdict for found in pool.map(of, groups) for verdict in found]
+
+
+def table(found: list[Verdict], caption: str = "") -> Table:
+    """A line for each verdict; `.items` has all that is known of each."""
+    rows = [[one.step, _SIGNS[one.passed], one.saw] for one in found]
+    items = [one.plain() for one in found]
+    return Table(["STEP", "VERDICT", "SAW"], rows, caption=caption, items=items)
+
+
+def report(found: list[Verdict]) -> str:
+    """The verdicts as text: all that is known of one, a line each of several."""
+    if len(found) > 1:
+        return repr(table(found))
+    (one,) = found
+    lines = [f"{one.step}: {_SIGNS[one.passed]}", f"saw: {one.saw}"]
+    # the answer itself is for -o json, and for lab.hint
+    more = {"cause": one.cause, "question": one.question}
+    more |= {"try": "" if one.question else one.fix, "look": one.look}
+    return "\n".join(lines + [f"{name}: {text}" for name, text in more.items() if text])
+
+
+def _patiently(step: steps.Step, here: Session, timeout_s: float) -> Verdict:
+    try:
+        return _wait_for(step, timeout_s)
+    except CheckFailed as error:
+        assert isinstance(error.verdict, Verdict)  # lessons raise it, with one
+        return error.verdict
+    except LabError as error:
+        return Verdict(step.id, f"{error.happened}: {error.saw}", passed=None, fix=error.hint)
+
+
+def _once(step: steps.Step, here: Session) -> Verdict:
+    try:
+        seen = _look(step, here)
+    except LabError as error:
+        return Verdict(step.id, f"{error.happened}: {error.saw}", passed=None, fix=error.hint)
+    return Verdict(step.id, seen.saw) if seen.passed else _not_done(step, seen, 0.0)
+
+
+def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
+    here = session.current()
+    poll = Poll(timeout_s, every_s=PAUSE_S)
+    look = partial(_look, step, here)
+    passes = 0
+    with Live(f"check {step.id}") as live:
+        live.show(f"{step.id}: looking")
+        while True:
+            # it changes nothing, so what it runs in a Pod may run twice
+            seen = asked_again(look, poll.deadline, repeatable=True, on_wait=live.show)
+            waited_s = poll.waited_s
+            passes = passes + 1 if seen.passed else 0
+            if passes == PASSES:
+                hints.forget(step.id)
+                verdict = Verdict(step.id, seen.saw, waited_s)
+                live.done(str(verdict))
+                return verdict
+            if not seen.passed:
+                if waited_s >= timeout_s:
+                    raise _failed(step, here, seen, waited_s)
+                live.show(f"{step.id}: {seen.saw} ({waited_s:.0f} s of {timeout_s:.0f} s)")
+            poll.pause()
+
+
+def _failed(step: steps.Step, here: Session, seen: Seen, waited_s: float) -> CheckFailed:
+    """What was seen, the likely cause, and the first hint: a question, not the answer."""
+    verdict = _with_cause(_not_done(step, seen, waited_s), hints.likely(here))
+    saw = f"{verdict.saw}; likely: {verdict.cause}" if verdict.cause else verdict.saw
+    happened = f"{step.id} ({step.title}): {_not_yet(waited_s)}"
+    return CheckFailed(happened, saw, hints.first(step, verdict.fix), verdict=verdict)
+
+
+def _with_cause(verdict: Verdict, mistake: Mistake | None) -> Verdict:
+    if mistake is None:
+        return verdict
+    return replace(verdict, cause=mistake.cause, fix=mistake.fix, look=mistake.look)
+
+
+def _not_done(step: steps.Step, seen: Seen, waited_s: float) -> Verdict:
+    verdict = Verdict(step.id, seen.saw, waited_s, passed=False, fix=seen.hint)
+    ladder = step.ladder
+    return replace(verdict, question=ladder.question, look=ladder.look) if ladder else verdict
+
+
+def _look(step: steps.Step, here: Session) -> Seen:
+    """What the check sees; a Pod that ends during the query is something seen too."""
+    try:
+        return step.check(here)
+    except (NotFound, Unreachable, OllamaSaid) as error:
+        return Seen(False, f"{error.happened}: {error.saw}", error.hint)
+
+
+def _not_yet(waited_s: float) -> str:
+    """
+    >>> _not_yet(0.2), _not_yet(10.1)
+    ('not done', 'not done, asked for 10 s')
+    """
+    return "not done" if waited_s < 1 else f"not done, asked for {waited_s:.0f} s"

@@ -1,0 +1,182 @@
+"""What checks look at in Deployment `ollama`: how many Pods, and what they have and answer."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import labkit
+from labkit.errors import NotFound, Refused, Unreachable
+from labkit.kube import helm, pod_status, refs
+from labkit.kube.session import Session
+from labkit.lessons import facts, pod_probes
+from labkit.lessons.desired_state import ROLLED_BACK
+from labkit.lessons.seen import Seen
+from labkit.ollama import access_log, client, timeline
+
+AT_ONCE = 4
+
+
+class PodModel(NamedTuple):
+    """A ready Pod: when its Ollama had the lab's model (None: it lacks it), and if it answered."""
+
+    pod: dict
+    had_at: datetime.datetime | None
+    answer: Seen | None = None
+
+    @property
+    def name(self) -> str:
+        return self.pod["metadata"]["name"]
+
+
+def deployment_ready(count: int = 1) -> Callable[[Session], Seen]:
+    """A check: Deployment `ollama` has that many Pods, all ready."""
+
+    def check(session: Session) -> Seen:
+        one = refs.parsed(session, "deployment/ollama")
+        try:
+            found = refs.pods_of(session, one)
+        except (NotFound, Unreachable) as error:
+            return Seen(False, f"{error.happened}: {error.saw}", error.hint)
+        found = list(filter(refs.stays, found))  # as the Deployment counts its replicas
+        ready = [pod for pod in found if refs.ready(pod)]
+        saw = f"{one} has {len(ready)} ready Pods of {len(found)}"
+        if len(ready) == len(found) == count:
+            return Seen(True, saw)
+        for pod in found:
+            trouble = pod_status.trouble(pod)
+            if trouble:
+                return Seen(False, f"{saw}; {trouble.reason}: {trouble.message}", trouble.hint)
+        hint = f'lab.scale("{one}", replicas={count}), lab.rollout("{one}")'
+        return Seen(False, f"{saw}, wanted {count}", hint)
+
+    return check
+
+
+def some_pod_has_model(session: Session) -> Seen:
+    """At least one Pod of Deployment `ollama` has the lab's model."""
+    found = pod_models(session)
+    has = [one.name for one in found if one.had_at]
+    if not has:
+        saw = f"none of {len(found)} Pods has {labkit.model}"
+        return Seen(False, saw, 'lab.pull(at="deployment/ollama")')
+    return Seen(True, f"{has[0]} has {labkit.model}")
+
+
+def every_pod_answers(session: Session) -> Seen:
+    """Each Pod of Deployment `ollama` has the lab's model and answers with it."""
+    return all_answer(pod_models(session, ask=True))
+
+
+def all_answer(found: list[PodModel]) -> Seen:
+    """Each of these Pods has the lab's model, and has answered with it."""
+    if not found:
+        return Seen(
+            False, "no Pod of deployment/ollama is ready", 'lab.rollout("deployment/ollama")'
+        )
+    lacks = [one.name for one in found if not one.had_at]
+    if lacks:
+        saw = f"{len(lacks)} of {len(found)} Pods lack {labkit.model}"
+        return Seen(False, f"{saw}: {', '.join(lacks)}", f'lab.pull(at="pod/{lacks[0]}")')
+    for one in found:
+        if one.answer and not one.answer.passed:
+            return one.answer
+    return Seen(True, f"all {len(found)} Pods answer with {labkit.model}")
+
+
+def a_new_pod_lacks_model(session: Session) -> Seen:
+    """Of four Pods of Deployment `ollama`, one at least lacks the model."""
+    four = deployment_ready(4)(session)
+    if not four.passed:
+        return four
+    found = pod_models(session)
+    has = sum(bool(one.had_at) for one in found)
+    lacks = len(found) - has
+    return Seen(bool(lacks), f"{has} Pods have the model, {lacks} lack it", "start again")
+
+
+def parallel(count: int) -> Callable[[Session], Seen]:
+    """A check: Deployment `ollama` answers that many prompts at a time, by its own log."""
+
+    def check(session: Session) -> Seen:
+        everywhere = every_pod_answers(session)
+        if not everywhere.passed:
+            return everywhere
+        path = session.api.resource("pods").path(session.namespace)
+        for pod in pods(session):
+            name = pod["metadata"]["name"]
+            if not refs.ready(pod):
+                saw = f"pod/{name} {pod_status.pod_doing(pod, ())}"
+                return Seen(False, saw, 'lab.rollout("deployment/ollama")')
+            log = session.api.text(f"{path}/{name}/log")
+            found = re.search(r"OLLAMA_NUM_PARALLEL:(\d+)", log)
+            said = int(found[1]) if found else 0
+            if said != count:
+                saw = f"{name} says OLLAMA_NUM_PARALLEL:{said}"
+                hint = f"kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL={count}"
+                return Seen(False, saw, hint)
+        return Seen(True, f"{everywhere.saw}, {count} prompts at a time")
+
+    return check
+
+
+def pulls_failed_under_200(session: Session) -> Seen:
+    """The model mirror had no such model, and Deployment `ollama` answered 200 all the same."""
+    found = pods(session)
+    refused = sum(map(len, facts.refused(session, found).values()))
+    given = access_log.answers(session, "deployment/ollama", "/api/pull").values()
+    good = sum(status == "200" for statuses in given for status in statuses)
+    saw = f"{refused} pulls of a model that there is not, {good} answers to pulls with status 200"
+    hint = 'lab.hey("http://ollama:11434/api/pull", n=4, c=2, body=wrong)'
+    return Seen(min(refused, good) >= 4, saw, hint)
+
+
+def of_release(check: Callable[[Session], Seen], *, rolled_back: bool = False) -> Callable:
+    """A check: the same, of what Helm has deployed as release `ollama`, or rolled back to."""
+
+    def of(session: Session) -> Seen:
+        path = session.api.resource("secrets").path(session.namespace)
+        try:
+            secrets = session.api.request("GET", path)["items"]
+        except (NotFound, Refused):
+            secrets = []
+        kept = helm.records(secrets, "ollama")
+        status = helm.status(kept[-1]) if kept else ""
+        if status != "deployed":
+            saw = f"release ollama is {status}" if kept else "there is no release ollama"
+            return Seen(False, saw, "helm list --all; helm upgrade --install")
+        if rolled_back and helm.description(kept[-1]) != ROLLED_BACK:
+            saw = f"release ollama has {len(kept)} revisions, and the last is not a rollback"
+            return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
+        return check(session)
+
+    return of
+
+
+def pods(session: Session) -> list[dict]:
+    """The Pods of Deployment `ollama`. Raises NotFound, Unreachable when it has none."""
+    return refs.pods_of(session, refs.parsed(session, "deployment/ollama"))
+
+
+def pod_models(session: Session, *, ask: bool = False) -> list[PodModel]:
+    """Who of the ready Pods of Deployment `ollama` has the lab's model; `ask`: and answers?
+
+    All at the same time, each over one connection.
+    """
+    try:
+        found = list(filter(refs.ready, pods(session)))
+    except (NotFound, Unreachable):
+        return []
+
+    def of(pod: dict) -> PodModel:
+        name = f"pod/{pod['metadata']['name']}"
+        with client.server(name) as server:
+            had_at = timeline.had_model(server)
+            answer = pod_probes.answers(name, server) if ask and had_at else None
+            return PodModel(pod, had_at, answer)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(of, found))

@@ -1,0 +1,93 @@
+"""`lab.hint(step)`: from a question to where to look to the command, a rung at each call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labkit.errors import LabError
+from labkit.kube import session
+from labkit.kube.session import Session
+from labkit.lessons import steps
+from labkit.lessons.hint_texts import Ladder
+from labkit.ui.notebook import Shown
+
+if TYPE_CHECKING:
+    from labkit.lessons.mistakes import Mistake
+
+_given: dict[str, int] = {}  # step → how many rungs this kernel has shown; nothing else is kept
+
+
+@dataclass(frozen=True)
+class Hint(Shown):
+    """One rung: 1 a question, 2 where to look, 3 the command."""
+
+    step: str
+    rung: int
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def hint(step: str) -> Hint:
+    """The next hint for a step: a question, then where to look, then the command.
+
+        lab.hint("03-service/right-port")
+
+    `lab.check` shows the question; each call shows one more, and the last one again and again,
+    until the check passes. The second also names the likely cause, from the cluster as it is
+    now. Raises UnknownStep.
+    """
+    one, ladder = of(step)
+    rung = min(_given.get(one.id, 0) + 1, 3)
+    _given[one.id] = rung
+    if rung == 1:
+        text = ladder.question
+    elif rung == 2:
+        now = with_cause(ladder, session.current())
+        text = f"{now.pointer}\n$ {now.look}"
+    else:
+        text = ladder.command
+    given = Hint(one.id, rung, text)
+    print(given)
+    return given
+
+
+def of(name: str) -> tuple[steps.Step, Ladder]:
+    """Return a step and its hints. Raise UnknownStep, or LabError when it has no hints."""
+    one = steps.one(name)
+    if one.ladder is None:
+        raise LabError(f"{one.id} has no hints", "none are written", f'lab.check("{one.id}")')
+    return one, one.ladder
+
+
+def with_cause(ladder: Ladder, here: Session) -> Ladder:
+    """Return the hints with the likely mistake in the namespace, if there is one."""
+    found = likely(here)
+    if not found:
+        return ladder
+    return ladder._replace(pointer=f"Likely: {found.cause}. {ladder.pointer}", look=found.look)
+
+
+def first(step: steps.Step, otherwise: str) -> str:
+    """The question for one whose check has failed, and how to get more."""
+    if not step.ladder:
+        return otherwise
+    _given[step.id] = max(_given.get(step.id, 0), 1)
+    return f'{step.ladder.question} More: lab.hint("{step.id}")'
+
+
+def forget(step: str) -> None:
+    """A step that is done begins with its question the next time."""
+    _given.pop(step, None)
+
+
+def likely(here: Session) -> Mistake | None:
+    """The classic mistake that the namespace looks like now, if any."""
+    from labkit.lessons import mistakes  # it reads much, and a check that passes needs none of it
+
+    try:
+        return mistakes.likely(here)
+    except LabError:  # of what the check itself saw one hears anyway
+        return None

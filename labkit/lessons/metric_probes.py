@@ -1,0 +1,114 @@
+"""What the checks of notebook 08 look at: what Prometheus has of the Pods that are there now."""
+
+from __future__ import annotations
+
+from labkit.kube import refs
+from labkit.kube.session import Session
+from labkit.lessons import deployment_probes, pod_probes, service_probes
+from labkit.lessons.seen import Seen
+from labkit.measure import prometheus
+
+NOW_S = 4  # two scrapes: one may be late
+BURSTS = 0.1  # throttled in more than this share of its periods: a limit that is felt
+_ASK = 'lab.load_test("service/ollama")'
+
+
+def scraped(session: Session) -> Seen:
+    """Service `ollama` answers, and Prometheus reads proxy and exporter of each of its Pods."""
+    answers = service_probes.service_answers(session)
+    if not answers.passed:
+        return answers
+    up = 'sum by (pod) (up{NS, container=~"haproxy|exporter"})'
+    short = {pod: count for pod, count in _each(session, up) if count != 2}
+    if short:
+        saw = ", ".join(f"{pod}: {count or 0:g} of 2" for pod, count in short.items())
+        hint = "lab.metrics('up'): which port does not answer, and has the Pod a proxy?"
+        return Seen(False, f"Prometheus reads too little: {saw}", hint)
+    return Seen(True, f"{answers.saw}, and Prometheus reads proxy and exporter")
+
+
+def front_spreads(session: Session) -> Seen:
+    """Service `front` answers, and its proxy finds two Pods of Deployment `ollama` healthy."""
+    two = deployment_probes.deployment_ready(2)(session)
+    if not two.passed:
+        return two
+    healthy = _now(
+        session, 'max by (proxy) (haproxy_backend_active_servers{NS, proxy="pods"})', "proxy"
+    )
+    count = healthy.get("pods", 0)
+    saw = f"the front proxy sends to {count:g} Pods"
+    if count != 2:
+        return Seen(False, saw, 'lab.apply("k8s/steps/08-front"), lab.rollout("deployment/front")')
+    answers = pod_probes.answers("service/front")
+    return Seen(answers.passed, f"{saw}; {answers.saw}", answers.hint)
+
+
+def both_serve(session: Session) -> Seen:
+    """Both Pods have their model, and each has answered a client."""
+    two = deployment_probes.deployment_ready(2)(session)
+    if not two.passed:
+        return two
+    has = 'sum by (pod) (haproxy_backend_active_servers{NS, proxy="inference"})'
+    for pod, count in _each(session, has):
+        if not count:
+            return Seen(False, f"the proxy of {pod} finds no model", f'lab.pull(at="pod/{pod}")')
+    return _answered(session, 1)
+
+
+def unthrottled(session: Session) -> Seen:
+    """The one Pod has answered eight prompts, and no limit has stopped its processor meanwhile."""
+    one = deployment_probes.deployment_ready(1)(session)
+    answered = _answered(session, 8) if one.passed else one
+    if not answered.passed:
+        return answered
+    # memory: that cAdvisor has seen the container at all; without a limit there are no periods
+    here = 'NS, container="ollama"'
+    for pod, memory in _each(
+        session, f"sum by (pod) (container_memory_working_set_bytes{{{here}}})"
+    ):
+        if memory is None:
+            return Seen(False, f"cAdvisor has not seen {pod} yet", "it looks every 10 s")
+    stopped = (
+        f"sum by (pod) (container_cpu_cfs_throttled_periods_total{{{here}}})"
+        f" / sum by (pod) (container_cpu_cfs_periods_total{{{here}}})"
+    )
+    for pod, share in _each(session, stopped):
+        if (share or 0) > BURSTS:
+            saw = f"{pod} was stopped by its CPU limit in {share:.0%} of its periods"
+            return Seen(False, saw, "which limit has its container `ollama`?")
+    return Seen(True, f"{answered.saw}, and no CPU limit has stopped it")
+
+
+def both_models_stay(session: Session) -> Seen:
+    """The one Pod has two models in memory at once."""
+    one = deployment_probes.deployment_ready(1)(session)
+    if not one.passed:
+        return one
+    loaded = _each(session, "sum by (pod) (ollama_loaded_models{NS})")
+    saw = ", ".join(f"{pod} has {count or 0:g} models in memory" for pod, count in loaded)
+    hint = "ask the one, then the other: does the first one stay?"
+    return Seen(all(count == 2 for _, count in loaded), saw, hint)
+
+
+def _answered(session: Session, least: int) -> Seen:
+    query = 'sum by (pod) (ollama_answers_total{NS, path="/api/generate", outcome="ok"})'
+    found = [(pod, count or 0) for pod, count in _each(session, query)]
+    saw = ", ".join(f"{pod} has answered {count:g}" for pod, count in found)
+    return Seen(all(count >= least for _, count in found), saw, f"no requests yet? {_ASK}")
+
+
+def _each(session: Session, query: str) -> list[tuple[str, float | None]]:
+    """The value now of each Pod of Deployment `ollama`; None of one that Prometheus does not know.
+
+    Pods that are about to go are left out, and those that are gone, of which it knows yet.
+    """
+    pods = refs.pods_of(session, refs.parsed(session, "deployment/ollama"))
+    names = [p["metadata"]["name"] for p in filter(refs.stays, pods)]
+    found = _now(session, query, "pod")
+    return [(name, found.get(name)) for name in names]
+
+
+def _now(session: Session, query: str, by: str) -> dict[str, float]:
+    query = query.replace("NS", f'namespace="{session.namespace}"')
+    found = prometheus.queried(session, prometheus.asking(query, minutes=NOW_S / 60))
+    return {one.labels[by]: one.points[-1][1] for one in found.series}

@@ -1,0 +1,1 @@
+"""Brings a namespace into the state that a step starts from, or empties it."""

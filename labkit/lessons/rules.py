@@ -1,0 +1,301 @@
+"""How each classic mistake is recognised: facts → what shows it, or nothing.
+
+Pure functions on `facts.Facts`, a function for each row of the table in mistakes.py. Each
+says in one line what it saw, and "" where the mistake is not there. They are asked in the
+table's order, so a function runs only when those before it found nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from labkit.kube import refs
+from labkit.lessons import symptoms
+from labkit.lessons.facts import Facts, container_of, has, repository, runs
+from labkit.lessons.symptoms import named
+
+_NO_CONTEXT = re.compile(
+    r"context \S+ does not exist|no context exists|has no context|context was not found"
+    r"|localhost:8080 was refused"
+)
+_NO_SUCH_HOST = re.compile(
+    r"no such host|resolve (the given hostname|host)|Failed to resolve|bad address"
+    r"|Name (or service not known|does not resolve)"
+)
+_HOST = re.compile(
+    r"lookup ([\w.-]+)|host='([\w.-]+)'|resolve host:? ([\w.-]+)|bad address '([\w.-]+)"
+    r"|https?://([\w.-]+)"
+)
+_ASKED = re.compile(
+    r"host='([\w.-]+)', port=(\d+)|https?://([\w.-]+):(\d+)|connect to ([\w.-]+) port (\d+)"
+)
+_UNHEARD = re.compile(r"refused|timed? ?out|deadline exceeded|no route", re.IGNORECASE)
+_PULL_REACHED = re.compile(r'POST\s+"/api/pull"')
+_NO_MODEL = re.compile(r"pull model manifest: file does not exist|manifest.*file does not exist")
+# Ollama 0.24 refuses by itself what it knows to be too large, or the kernel ends `ollama runner`;
+# 0.34 tries always, and the kernel ends `llama-server`
+_NO_MEMORY = re.compile(
+    r"model requires more system memory \([^\"\n]*|model request too large for system[^\n]*"
+    r"|((llama-server|llama runner) process has terminated: )?signal: killed"
+)
+# in the middle of an answer, in both
+_BROKE_OFF = re.compile(r"an error was encountered while running the model: unexpected EOF")
+
+
+def wrong_context(facts: Facts) -> str:
+    if found := _NO_CONTEXT.search(facts.error):
+        return f"a command reported: {found[0]}"
+    if facts.chosen and facts.chosen != facts.context:
+        return f"kubectl's current context is {facts.chosen}, the lab's is {facts.context}"
+    return ""
+
+
+def old_value(facts: Facts) -> str:
+    found = re.search(r"can't evaluate field \w+ in type interface \{\}", facts.error)
+    return f"helm reported: {found[0]}" if found else ""
+
+
+def wrong_namespace(facts: Facts) -> str:
+    if found := re.search(r'namespaces "?(\S+?)"? not found', facts.error):
+        return f"there is no namespace {found[1]}"
+    if facts.elsewhere:
+        return f"{facts.namespace} is empty, and there is {', '.join(facts.elsewhere)}"
+    return ""
+
+
+def restricted(facts: Facts) -> str:
+    return symptoms.not_created(facts, r'violates PodSecurity "restricted[^"]*": \w+')
+
+
+def quota(facts: Facts) -> str:
+    return symptoms.not_created(facts, r"(exceeded|failed) quota: [^()\n]+")
+
+
+def small_default(facts: Facts) -> str:
+    """The limit that a LimitRange gives: below the request, or below what the server needs."""
+    said = r"must be less than or equal to \w+ limit of \S+|\w+ usage per Container is [\w. ]+"
+    found = symptoms.not_created(facts, said)
+    if found:
+        return found
+    for pod, container, message in symptoms.out_of_memory(facts):
+        given = pod["metadata"].get("annotations", {}).get("kubernetes.io/limit-ranger", "")
+        if f"memory limit for container {container}" in given:
+            return f"{named(pod)}: {message}; a LimitRange gave it that limit"
+    return ""
+
+
+def node_down(facts: Facts) -> str:
+    down = {one["metadata"]["name"] for one in facts.nodes if not refs.ready(one)}
+    for pod in facts.pods:
+        node = pod["spec"].get("nodeName")
+        if node in down:
+            return f"{named(pod)} is on node {node}, which is not Ready"
+    waits = [
+        message for _, message in symptoms.unplaced(facts) if "node.kubernetes.io/un" in message
+    ]
+    if down and waits:
+        return f"{', '.join(sorted(down))} not Ready: {waits[0].partition('. ')[0]}"
+    return ""
+
+
+def registry_down(facts: Facts) -> str:
+    for pod, image, answer in symptoms.not_pulled(facts):
+        if answer == "silent":
+            return f"{named(pod)} wants {image}, and no registry answers"
+    return ""
+
+
+def unknown_tag(facts: Facts) -> str:
+    for pod, image, answer in symptoms.not_pulled(facts):
+        name, tag = repository(image)
+        if answer == "absent" and name in facts.images:
+            return f"{named(pod)} wants {image}: {name} is there, and has no tag {tag}"
+    return ""
+
+
+def misspelt_image(facts: Facts) -> str:
+    for pod, image, answer in symptoms.not_pulled(facts):
+        if answer == "absent":
+            near = difflib.get_close_matches(repository(image)[0].lower(), facts.images, 1)
+            return f"{named(pod)} wants {image}{f'; there is {near[0]}' if near else ''}"
+    return ""
+
+
+def misspelt_command(facts: Facts) -> str:
+    for pod, status in symptoms.statuses(facts):
+        where = f"{named(pod)}, container {status['name']}"
+        for state in (status.get("state", {}), status.get("lastState", {})):
+            ended, waits = state.get("terminated", {}), state.get("waiting", {})
+            said = f"{ended.get('message', '')} {waits.get('message', '')}"
+            if found := re.search(r'exec: "[^"]+"|executable file not found', said):
+                return f"{where}: {found[0]} was not found"
+            if ended.get("exitCode") == 127:
+                return f"{where}: exit code 127, which is a shell's word for an unknown command"
+        log = facts.logs.get((pod["metadata"]["name"], status["name"]), "")
+        found = re.search(r"unknown (command|flag|shorthand flag)[^\n]*", log)
+        if found and not status.get("ready"):
+            return f"{where}: {found[0]}"
+    return ""
+
+
+def misspelt_in_hook(facts: Facts) -> str:
+    for pod in symptoms.hooks_failed(facts):
+        wanted = facts.refused.get(pod["metadata"]["name"], [])
+        if wanted or _PULL_REACHED.search(facts.log(pod)):
+            which = f"model {wanted[-1]}, which the mirror does not have" if wanted else "a model"
+            return f"{named(pod)}: its hook reached the server and asked it for {which}"
+    return ""
+
+
+def early_hook(facts: Facts) -> str:
+    for pod in symptoms.hooks_failed(facts):
+        if "ollama" in str((container_of(pod) or {}).get("lifecycle")):
+            return f"{named(pod)}: its hook failed, and no request of it is in the server's log"
+    return ""
+
+
+def small_memory(facts: Facts) -> str:
+    for pod, container, message in symptoms.out_of_memory(facts):
+        return f"{named(pod)}, container {container}: {message}"
+    if found := _NO_MEMORY.search(facts.error) or _BROKE_OFF.search(facts.error):
+        return f"Ollama reported: {found[0]}"
+    for pod in filter(runs, facts.pods):
+        # its last word on a prompt; a smaller model may have been answered since
+        last = re.findall(r'\| (\d{3}) \|.*"/api/(?:generate|chat)"', facts.log(pod))[-1:]
+        found = _NO_MEMORY.search(facts.log(pod))
+        if found and last == ["500"]:
+            return f"{named(pod)} said: {found[0]}"
+    return ""
+
+
+def no_storage_class(facts: Facts) -> str:
+    for event in reversed(facts.events):
+        is_claim = event["involvedObject"].get("kind") == "PersistentVolumeClaim"
+        message = event.get("message", "")
+        lacks = re.search(r"storageclass\S* \S+ not found|no storage class is set", message)
+        waits = [
+            text for _, text in symptoms.unplaced(facts) if "ersistentvolumeclaim" in text.lower()
+        ]
+        if is_claim and lacks and waits:
+            return f"claim {event['involvedObject']['name']}: {lacks[0]}"
+    return ""
+
+
+def no_room(facts: Facts) -> str:
+    for pod, message in symptoms.unplaced(facts):
+        if "Insufficient" in message:
+            return f"{named(pod)}: {message.partition('. ')[0]}"
+    return ""
+
+
+def loopback(facts: Facts) -> str:
+    for pod in symptoms.unheard(facts):
+        host, port = symptoms.listens(facts, pod)
+        if host in ("localhost", "::1") or host.startswith("127."):
+            return f"{named(pod)} listens on {host}:{port}, which is its own loopback"
+    return ""
+
+
+def wrong_probe_port(facts: Facts) -> str:
+    for pod in filter(runs, facts.pods):
+        container, (_, port) = container_of(pod), symptoms.listens(facts, pod)
+        probe = container.get("readinessProbe", {})
+        asked = (probe.get("httpGet") or probe.get("tcpSocket") or {}).get("port")
+        number = symptoms.number_of(pod, asked)
+        if asked is not None and number != port and not refs.ready(pod):
+            return f"{named(pod)}: its probe connects to port {asked}, and it listens on {port}"
+    return ""
+
+
+def no_match(facts: Facts) -> str:
+    templates = [one["spec"]["template"]["metadata"].get("labels", {}) for one in facts.deployments]
+    for service in facts.services:
+        selector = service["spec"].get("selector") or {}
+        if not selector or symptoms.selected(facts, service):
+            continue
+        if not any(selector.items() <= labels.items() for labels in templates):
+            there = {symptoms.labels_of(pod) for pod in facts.pods}
+            labels = f"the Pods have {' or '.join(sorted(there))}" if there else "there are no Pods"
+            return f"{named(service)} selects {refs.selector(service)}; {labels}"
+    return ""
+
+
+def wrong_target_port(facts: Facts) -> str:
+    for service, port, pod, listened in symptoms.lost(facts):
+        if port["port"] == listened:
+            target = port.get("targetPort", port["port"])
+            return f"{named(service)} leads to {target}, {named(pod)} listens on {listened}"
+    return ""
+
+
+def wrong_port(facts: Facts) -> str:
+    """Of the Service: it leads nowhere, or a client used one that it does not have."""
+    for service, port, pod, listened in symptoms.lost(facts):
+        return f"{named(service)} has port {port['port']}, {named(pod)} listens on {listened}"
+    ports = {
+        service["metadata"]["name"]: [port["port"] for port in service["spec"].get("ports", [])]
+        for service in facts.services
+    }
+    for said, words in symptoms.clients(facts):
+        for found in _ASKED.findall(f"{said} {words}") if _UNHEARD.search(said) else []:
+            host, asked = [part for part in found if part][:2]
+            known = ports.get(host.partition(".")[0], [])
+            if known and int(asked) not in known:
+                return f"a client called {host}:{asked}, and service/{host} has {known}"
+    return ""
+
+
+def not_ready(facts: Facts) -> str:
+    for service in facts.services:
+        pods = symptoms.selected(facts, service)
+        if not pods or any(map(refs.ready, pods)):
+            continue
+        for pod in pods:
+            failed = [one for one in facts.told(pod) if one.get("reason") == "Unhealthy"]
+            if runs(pod) and failed and symptoms.seconds_run(pod) >= symptoms.SETTLED_S:
+                said = symptoms.end_of(failed[-1]["message"])
+                return f"{named(service)} has no ready Pod; {named(pod)}: {said}"
+    return ""
+
+
+def misspelt_name(facts: Facts) -> str:
+    names = [service["metadata"]["name"] for service in facts.services]
+    for said, words in symptoms.clients(facts):
+        found = _HOST.search(f"{said} {words}") if _NO_SUCH_HOST.search(said) else None
+        host = next(filter(None, found.groups())) if found else ""
+        if host and host.partition(".")[0] not in names:
+            return f"a client called {host}; Services here: {', '.join(names) or 'none'}"
+    return ""
+
+
+def misspelt_model(facts: Facts) -> str:
+    for pod in filter(runs, facts.pods):
+        wanted = facts.refused.get(pod["metadata"]["name"], [])
+        if wanted and not has(facts.held.get(pod["metadata"]["name"], []), facts.model):
+            return f"{named(pod)} asked the mirror for {wanted[-1]}, which it does not have"
+    for said, _ in symptoms.clients(facts):
+        if found := _NO_MODEL.search(said):
+            return f"a pull was told: {found[0]}"
+    return ""
+
+
+def one_replica(facts: Facts) -> str:
+    lacking = symptoms.lacking(facts)
+    if lacking and len(lacking) < len(facts.held):
+        return f"{len(lacking)} of {len(facts.held)} Pods lack {facts.model}: {', '.join(lacking)}"
+    return ""
+
+
+def no_model(facts: Facts) -> str:
+    lacking = symptoms.lacking(facts)
+    return f"{', '.join(lacking)} answers, and has no {facts.model}" if lacking else ""
+
+
+def no_turn(facts: Facts) -> str:
+    for pod in filter(runs, facts.pods):
+        waited_s = symptoms.waited_in_vain(facts.log(pod))
+        if waited_s >= symptoms.SETTLED_S:
+            said = f"a prompt was given up after {waited_s:.0f} s, and none was answered meanwhile"
+            return f"{named(pod)}: {said}"
+    return ""

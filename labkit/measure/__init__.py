@@ -1,0 +1,1 @@
+"""Load tests, and what Prometheus and the metrics server know."""

@@ -1,0 +1,1 @@
+"""What Ollama's words do, and what its Pods tell: logs, processes, timelines."""

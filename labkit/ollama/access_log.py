@@ -1,0 +1,75 @@
+"""`lab.each_pod`: who answered, as the access log of each Ollama has it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from labkit.kube import refs
+from labkit.kube.session import Session, current
+from labkit.ui import kubectl_line
+from labkit.ui.live import echo
+from labkit.ui.table import Table
+
+# a line of Ollama's access log: [GIN] 2026/01/01 - 12:00:00 | 200 |  1s | 10.0.0.1 | POST "/x"
+_ACCESS = re.compile(r'\[GIN\] \S+ - \S+ \|\s*(\d{3}) \|[^|]*\|[^|]*\| \w+\s+"([^"]+)"')
+_STRIP = 30  # the latest answers that a strip shows
+
+
+def each_pod(target: str, *, path: str = "/api/generate") -> Table:
+    """Who answered and who refused: each Pod's answers, as its own access log has them.
+
+        lab.each_pod("deployment/ollama")
+
+    One row a Pod: how many answers of each HTTP status to requests for `path`, and a strip of
+    the latest thirty, ✓ below 400 and ✗ from there on. Equals `kubectl logs --selector=LABELS
+    --prefix --tail=-1`, counted. Raises NotFound, Unreachable (it has no Pod).
+    """
+    session = current()
+    labels = refs.selector(refs.found(session, refs.parsed(session, target)))
+    echo(
+        kubectl_line.line(
+            "logs", *([] if labels else [target]), selector=labels, prefix=True, tail=-1
+        )
+    )
+    return counted(answers(session, target, path))
+
+
+def answers(session: Session, target: str, path: str) -> dict[str, list[str]]:
+    """Pod → the statuses of its answers to requests for `path`, in order; ready Pods only."""
+    found = {}
+    for pod in refs.pods_of(session, refs.parsed(session, target)):
+        if refs.ready(pod):
+            name = pod["metadata"]["name"]
+            container = {"container": pod["spec"]["containers"][0]["name"]}
+            where = f"{session.api.resource('pods').path(session.namespace, name)}/log"
+            found[name] = statuses(session.api.text(where, query=container), path)
+    return dict(sorted(found.items()))
+
+
+def statuses(log: str, path: str) -> list[str]:
+    """The HTTP statuses of answers to requests for `path`, as Ollama's access log has them.
+
+    >>> line = '[GIN] 2026/01/01 - 12:00:00 | 404 | 5ms | 10.0.0.1 | POST     "/api/generate"'
+    >>> statuses(line, "/api/generate"), statuses(line, "/api/pull")
+    (['404'], [])
+    """
+    return [status for status, asked in _ACCESS.findall(log) if asked == path]
+
+
+def counted(found: dict[str, list[str]]) -> Table:
+    """The table of `each_pod`.
+
+    >>> counted({"ollama-1": ["404", "200"], "ollama-2": []})
+    POD        200   404   LATEST
+    ollama-1   1     1     ✗✓
+    ollama-2   0     0
+    """
+    kinds = sorted({status for given in found.values() for status in given})
+    rows = []
+    for name, given in found.items():
+        counts = Counter(given)
+        strip = "".join("✓" if status < "400" else "✗" for status in given[-_STRIP:])
+        rows.append([name, *(counts[status] for status in kinds), strip])
+    items = [{"pod": name, "statuses": dict(Counter(given))} for name, given in found.items()]
+    return Table(["POD", *kinds, "LATEST"], rows, items=items, empty="no Pod is ready")

@@ -1,0 +1,84 @@
+"""The Ollama that `at` names, and the line that equals a call of it.
+
+`at` is a Pod, a Deployment, a Service, or a `lab.connect()`; without it the local Ollama
+($OLLAMA_HOST, which `lab.start()` sets).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from labkit.errors import NotUp
+from labkit.kube import proxy
+from labkit.kube.proxy import Connection
+from labkit.kube.session import current
+from labkit.ui import kubectl_line
+from labkit.ui.live import echo
+
+At = str | Connection | None
+
+
+@contextmanager
+def echoed(
+    at: At,
+    words: list[str],
+    path: str,
+    body: dict[str, Any] | None = None,
+    typed: Sequence[str] = (),
+) -> Iterator[Connection]:
+    """The Ollama that `at` names, after the lines that equal the call."""
+    echo(equal_line(at.name if isinstance(at, Connection) else at, words, path, body))
+    for line in typed:
+        print(f">>> {line}")
+    opened = server(at)
+    try:
+        yield opened
+    finally:
+        if opened is not at:
+            opened.close()
+
+
+def server(at: At = None) -> Connection:
+    """The Ollama that `at` names, without printing anything; for checks."""
+    return at if isinstance(at, Connection) else _open(at)
+
+
+def _open(at: str | None) -> Connection:
+    if at is not None:
+        return proxy.opened(current(), at)
+    current()  # it has set OLLAMA_HOST
+    url = os.environ.get("OLLAMA_HOST")
+    if not url:
+        raise NotUp(
+            "there is no local Ollama beside this lab",
+            "OLLAMA_HOST is not set",
+            'at="pod/ollama", or export LAB_OLLAMA=http://127.0.0.1:11434 for one of your own',
+        )
+    return proxy.local(url)
+
+
+def equal_line(at: str | None, words: list[str], path: str, body: dict[str, Any] | None) -> str:
+    r"""The line that equals a call: ollama's own, in the Pod; to a Service, a client's.
+
+    >>> print(equal_line("pod/ollama", ["list"], "/api/tags", None))
+    kubectl exec pod/ollama -- ollama list
+    >>> print(equal_line("service/ollama", ["show", "x"], "/api/show", {"model": "x"}))
+    kubectl run httpclient --rm -it --image alpine/httpie -- \
+      --ignore-stdin http://ollama:11434/api/show model=x
+    """
+    kind, _, name = (at or "").partition("/")
+    if kind in ("service", "svc", "services"):
+        fields = [
+            f"{key}={value}" if isinstance(value, str) else f"{key}:={json.dumps(value)}"
+            for key, value in (body or {}).items()
+        ]
+        url = f"http://{name}:{proxy.OLLAMA_PORT}{path}"
+        client = "kubectl run httpclient --rm -it --image alpine/httpie -- \\\n  --ignore-stdin"
+        return f"{client} {shlex.join([url, *fields])}"
+    command = ["ollama", *words]
+    return shlex.join(command) if at is None else kubectl_line.line("exec", at, command=command)

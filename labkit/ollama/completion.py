@@ -1,0 +1,206 @@
+"""`lab.generate` and `lab.chat`: what a model says to a prompt, and what that cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import labkit
+from labkit.errors import StreamCut
+from labkit.kube.proxy import Connection
+from labkit.ollama.client import At, echoed
+from labkit.ollama.reply import Reply, called
+from labkit.ui.live import Live
+from labkit.ui.notebook import Shown
+
+NS = 1e-9  # Ollama gives durations in nanoseconds
+_SECONDS = re.compile(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Answer(Shown):
+    """What a model said, and what it cost: tokens, and seconds as Ollama measured them.
+
+    What it thought first is in `thinking`, what it wants to be called in `tool_calls`.
+    """
+
+    text: str
+    model: str
+    tokens: int
+    prompt_tokens: int
+    total_s: float
+    load_s: float
+    prompt_s: float
+    eval_s: float
+    done_reason: str
+    messages: list[dict[str, Any]] = field(default_factory=list, compare=False)
+    thinking: str = ""
+    tool_calls: list[dict[str, Any]] = field(default_factory=list, compare=False)
+
+    @property
+    def tokens_per_s(self) -> float:
+        return self.tokens / self.eval_s if self.eval_s else 0.0
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        said = [self.text] if self.text or not self.tool_calls else []
+        return "\n".join([*said, *called(self.tool_calls), f"({_cost(self)})"])
+
+
+def generate(
+    prompt: str,
+    *,
+    model: str | None = None,
+    at: At = None,
+    system: str | None = None,
+    options: dict[str, Any] | None = None,
+    keep_alive: str | float | None = None,
+    think: bool | str | None = None,
+) -> Answer:
+    """Asks a model; shows its words as they come. `str(answer)` is the whole text.
+
+        lab.generate("What is a Pod?", at="pod/ollama")
+
+    Equals `ollama run MODEL PROMPT`. `options` are Ollama's (temperature, num_predict …);
+    `keep_alive` is how long the model stays loaded: "10s", "1h", seconds, or -1 for ever; `think`
+    is whether a model that can think does: True, False, "low", "medium", "high".
+    Raises ModelMissing (pull it there first), OllamaSaid, StreamCut, Unreachable.
+    """
+    alive = _kept(keep_alive)
+    body = _body(model, system=system, options=options, keep_alive=alive, think=think)
+    body |= {"prompt": prompt}
+    words = _run_words(body)
+    typed = _settings(body)
+    if typed:  # which `ollama run` takes at its own prompt only
+        typed.append(prompt)
+    else:
+        words.append(prompt)
+    with echoed(at, words, "/api/generate", body, typed) as server:
+        return _asked(server, "/api/generate", body, [])
+
+
+def chat(
+    prompt: str | Sequence[dict[str, Any]],
+    *,
+    after: Answer | None = None,
+    model: str | None = None,
+    at: At = None,
+    options: dict[str, Any] | None = None,
+    keep_alive: str | float | None = None,
+    think: bool | str | None = None,
+    tools: Sequence[dict[str, Any]] | None = None,
+) -> Answer:
+    """One turn of a conversation; `after` is the answer that it continues from.
+
+        first = lab.chat("What is a Service?")
+        lab.chat("What is a Deployment?", after=first)
+
+    Equals a line that you type into `ollama run MODEL`: it sends all that was said before.
+    `prompt` may be a list of messages too; `.messages` of the answer is the whole talk. `tools`
+    are functions that the model may want to be called, as Ollama's API names them: `ollama run`
+    has no word for them. `.tool_calls` of the answer are the calls.
+    Raises ModelMissing, OllamaSaid, StreamCut, Unreachable.
+    """
+    said = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+    messages = [*(after.messages if after else []), *said]
+    alive = _kept(keep_alive)
+    body = _body(model, options=options, keep_alive=alive, think=think, tools=tools)
+    body |= {"messages": messages}
+    typed = [*_settings(body), said[-1].get("content") or ""]
+    with echoed(at, _run_words(body), "/api/chat", body, typed) as server:
+        return _asked(server, "/api/chat", body, messages)
+
+
+def _run_words(body: dict[str, Any]) -> list[str]:
+    """
+    >>> _run_words({"model": "m", "keep_alive": -1, "think": True})
+    ['run', '--keepalive=-1s', '--think', 'm']
+    """
+    words = []
+    alive, think = body.get("keep_alive"), body.get("think")
+    if alive is not None:  # the API takes bare seconds, the command line wants a unit
+        words.append(f"--keepalive={alive if isinstance(alive, str) else f'{_number(alive)}s'}")
+    if think is not None:
+        words.append("--think" if think is True else f"--think={str(think).lower()}")
+    return ["run", *words, body["model"]]
+
+
+def _kept(keep_alive: str | float | None) -> str | float | None:
+    """As Ollama's API takes it: of text, only with a unit.
+
+    >>> _kept("-1"), _kept("300"), _kept("5m"), _kept(1.5)
+    (-1, 300, '5m', 1.5)
+    """
+    if isinstance(keep_alive, str) and _SECONDS.fullmatch(keep_alive):
+        return float(keep_alive) if "." in keep_alive else int(keep_alive)
+    return keep_alive
+
+
+def _number(value: float) -> str:
+    """Without an exponent, which a duration of Go has not.
+
+    >>> _number(1e9), _number(0.5), _number(-1)
+    ('1000000000', '0.5', '-1')
+    """
+    return f"{value:.9f}".rstrip("0").rstrip(".")
+
+
+def _settings(body: dict[str, Any]) -> list[str]:
+    """What a learner types into `ollama run` for what it has no flag.
+
+    >>> _settings({"system": "Be brief.", "options": {"temperature": 0}})
+    ['/set system "Be brief."', '/set parameter temperature 0']
+    """
+    system = [f'/set system "{body["system"]}"'] if "system" in body else []
+    options = body.get("options", {})
+    return [*system, *(f"/set parameter {name} {value}" for name, value in options.items())]
+
+
+def _body(model: str | None, **choices: object) -> dict[str, Any]:
+    chosen = {name: value for name, value in choices.items() if value is not None}
+    return {"model": model or labkit.model, **chosen}
+
+
+def _asked(
+    server: Connection, path: str, body: dict[str, Any], messages: list[dict[str, Any]]
+) -> Answer:
+    reply, last = Reply(), {}
+    with Live(f"ask {body['model']}") as live:
+        with closing(server.lines(path, body)) as events:
+            for last in events:
+                live.append(reply.saw(last))
+        # Ollama 0.24 ends a stream of too many equal tokens without a word, under a 200
+        if not last.get("done"):
+            thought = f", after {len(reply.thinking)} of thinking" if reply.thinking else ""
+            raise StreamCut(
+                "the answer ended before it was whole",
+                f"{len(reply.text)} characters, and no done:true{thought}",
+                "ask once more, or in other words",
+                status=200,
+            )
+        answer = Answer(
+            reply.text,
+            model=last.get("model") or body["model"],
+            tokens=last.get("eval_count") or 0,
+            prompt_tokens=last.get("prompt_eval_count") or 0,
+            total_s=(last.get("total_duration") or 0) * NS,
+            load_s=(last.get("load_duration") or 0) * NS,
+            prompt_s=(last.get("prompt_eval_duration") or 0) * NS,
+            eval_s=(last.get("eval_duration") or 0) * NS,
+            done_reason=last.get("done_reason") or "",
+            messages=[*messages, reply.message()] if messages else [],
+            thinking=reply.thinking,
+            tool_calls=reply.tool_calls,
+        )
+        live.done(_cost(answer))
+    return answer
+
+
+def _cost(answer: Answer) -> str:
+    rate = f", {answer.tokens_per_s:.0f} tokens/s" if answer.eval_s else ""
+    return f"{answer.tokens} tokens in {answer.total_s:.2f} s{rate}"

@@ -1,1 +1,0 @@
-"""Proves notebooks: runs them by nbval in the real cluster, and lints them."""

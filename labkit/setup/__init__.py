@@ -1,0 +1,1 @@
+"""What `./lab up` brings about: this machine, what is built, the cluster."""

@@ -1,0 +1,1 @@
+"""The kind cluster and what runs in it and beside it."""

@@ -1,0 +1,1 @@
+"""This machine: its folders, processes, downloads, Python and Docker."""

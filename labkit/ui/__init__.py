@@ -1,0 +1,1 @@
+"""What results are shown in: live displays, tables, charts, terminals, units."""

@@ -1,0 +1,126 @@
+"""The notebook that this runs in, if any: its outputs, its results, its failed commands.
+
+The only file that imports IPython, and only where one of its shells runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import threading
+from html import escape
+from typing import Any, Self
+
+from labkit.errors import CommandFailed
+from labkit.ui.escapes import plain
+from labkit.ui.table import FRAME
+
+click = threading.local()  # `runs`: one of a button, which shows lines and rewrites no display
+
+
+def in_notebook() -> bool:
+    """Does a kernel run this: can displays be rewritten, does a widget have a place?"""
+    return getattr(shell(), "kernel", None) is not None
+
+
+class NotebookOutput:
+    """One output of a cell, which is rewritten and kept."""
+
+    rewrites = rewrites_streams = True
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._shown: dict[str, str] = {}
+
+    def grow(self, text: str) -> None:
+        return  # all of it is painted each time
+
+    def paint(self, stream: str, line: str, html: str, *, last: bool, **_: object) -> None:
+        if not (stream or line):
+            return
+        # a reader's voice says what is there when it is no longer busy, not each repaint
+        busy = "" if last else ' aria-busy="true"'
+        answer = f"<div>{escaped(stream)}</div>" if stream else ""
+        bundle = {
+            "text/plain": "\n".join(part for part in (stream, line) if part),
+            "text/html": f'<div role="status"{busy} style="{FRAME}">{answer}{html}</div>',
+        }
+        if bundle == self._shown:
+            return
+        self._shown = bundle
+        if self._handle is None:
+            self._handle = display(bundle, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+class Shown:
+    """A result that has been told already: the cell that made it does not paint it again."""
+
+    _made_in: int | None  # the cell
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        self = super().__new__(cls)
+        object.__setattr__(self, "_made_in", cell())  # its class may be a frozen dataclass
+        return self
+
+    def _ipython_display_(self) -> None:
+        if self._made_in is None or self._made_in != cell():
+            display(_bundle(self))
+
+
+def on_failed_command() -> None:
+    """Lets a failed `!command` fail its cell, in three lines; without IPython, nothing."""
+    ipython = shell()
+    if ipython is None:
+        return
+    ipython.system_raise_on_error = True
+
+    def three_lines(
+        shell: Any, kind: object, error: Any, trace: object, tb_offset: object = None
+    ) -> None:
+        text = error.cmd
+        if isinstance(text, bytes):  # a %%bash cell
+            text = text.decode(errors="replace")
+        elif not isinstance(text, str):
+            text = shlex.join(map(str, text))
+        failed = CommandFailed(
+            f"{text.strip().partition(chr(10))[0]} ended with exit code {error.returncode}",
+            "what it printed is above",
+            "fix the line and run the cell again",
+        )
+        shell._showtraceback(CommandFailed, failed, failed._render_traceback_())
+
+    ipython.set_custom_exc((subprocess.CalledProcessError,), three_lines)
+
+
+def shell() -> Any:
+    """The IPython that this runs in, or None."""
+    # IPython is loaded where one of its shells runs; elsewhere it would cost half a second
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
+def cell() -> int | None:
+    return getattr(shell(), "execution_count", None)
+
+
+def display(bundle: dict[str, Any], **options: Any) -> Any:
+    """A new output of the cell, from its MIME types."""
+    from IPython.display import display
+
+    return display(bundle, raw=True, **options)
+
+
+def _bundle(value: Any) -> dict[str, Any]:
+    if hasattr(value, "_repr_mimebundle_"):
+        bundle: dict[str, Any] = value._repr_mimebundle_()
+        return bundle
+    html = {"text/html": value._repr_html_()} if hasattr(value, "_repr_html_") else {}
+    return {"text/plain": plain(repr(value)), **html}
+
+
+def escaped(text: str) -> str:
+    """Text as HTML."""
+    return f"<span>{escape(plain(text))}</span>"

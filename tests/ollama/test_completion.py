@@ -1,0 +1,175 @@
+"""labkit/ollama/completion.py: streams that end well and those that do not, and what is printed."""
+
+import json
+
+import pytest
+
+from labkit.errors import OllamaSaid, StreamCut
+from labkit.ollama import completion, local_models
+
+DONE = {
+    "model": "lab-llama:latest",
+    "done": True,
+    "done_reason": "stop",
+    "eval_count": 4,
+    "prompt_eval_count": 7,
+    "total_duration": 2_000_000_000,
+    "load_duration": 500_000_000,
+    "prompt_eval_duration": 250_000_000,
+    "eval_duration": 1_000_000_000,
+}
+
+
+def test_an_answer_has_the_text_the_tokens_and_seconds(server, capsys):
+    asked = server({"/api/generate": [{"response": "A "}, {"response": "Pod."}, DONE]})
+    answer = completion.generate("What is a Pod?", model="lab-llama", keep_alive="10s")
+    assert str(answer) == "A Pod."
+    assert (answer.tokens, answer.prompt_tokens, answer.tokens_per_s) == (4, 7, 4.0)
+    assert (answer.total_s, answer.load_s, answer.prompt_s) == (2.0, 0.5, 0.25)
+    body = {"model": "lab-llama", "prompt": "What is a Pod?", "keep_alive": "10s"}
+    assert asked == [("/api/generate", body)]
+    out = capsys.readouterr().out
+    assert out.startswith("$ ollama run --keepalive=10s lab-llama 'What is a Pod?'\n")
+    assert "A Pod.\n" in out
+
+
+def test_an_end_without_done_is_an_error_and_never_an_answer(server):
+    server({"/api/generate": [{"response": "A a a a"}]})
+    with pytest.raises(StreamCut, match="7 characters, and no done:true"):
+        completion.generate("x")
+
+
+def test_an_error_in_the_middle_of_an_answer_is_an_error(server):
+    server({"/api/generate": [{"response": "A"}, {"error": "out of memory"}]})
+    with pytest.raises(OllamaSaid, match="out of memory"):
+        completion.generate("x")
+
+
+def test_what_ollama_run_takes_only_at_its_prompt_is_shown_as_typed_there(server, capsys):
+    server({"/api/generate": [DONE]})
+    completion.generate("Hi", model="m", system="Be brief.", options={"temperature": 0})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "$ ollama run m",
+        '>>> /set system "Be brief."',
+        ">>> /set parameter temperature 0",
+        ">>> Hi",
+    ]
+
+
+def test_a_second_turn_sends_all_that_was_said(server):
+    said = {"message": {"content": "A Pod."}}
+    asked = server({"/api/chat": [said, DONE]})
+    first = completion.chat("What is a Pod?")
+    second = completion.chat("And a Service?", after=first)
+    contents = [message["content"] for message in asked[1][1]["messages"]]
+    assert contents == ["What is a Pod?", "A Pod.", "And a Service?"]
+    assert [message["role"] for message in second.messages] == ["user", "assistant"] * 2
+
+
+def message(**parts: object) -> dict:
+    return {"model": "m", "message": {"role": "assistant", "content": "", **parts}, "done": False}
+
+
+def test_what_a_model_thinks_is_shown_and_kept_apart_from_what_it_says(server, capsys):
+    thoughts = [{"thinking": "A Pod? "}, {"thinking": "Yes."}]
+    server({"/api/generate": [*thoughts, {"response": "A group."}, DONE]})
+    answer = completion.generate("What is a Pod?", model="m")
+    assert (str(answer), answer.thinking) == ("A group.", "A Pod? Yes.")
+    shown = "Thinking...\nA Pod? Yes.\n...done thinking.\n\nA group.\n"
+    assert shown in capsys.readouterr().out
+    assert "Yes." not in repr(answer)
+    assert hash(answer) == hash(answer)
+
+
+def test_a_talk_goes_on_with_what_was_thought_and_called(server, capsys):
+    call = {"function": {"name": "pods", "arguments": {"namespace": "lab", "limit": 2}}}
+    events = [message(thinking="Count."), message(tool_calls=[call]), message(), DONE]
+    asked = server({"/api/chat": events})
+    first = completion.chat("How many Pods?", model="m", tools=[{"type": "function"}])
+    assert (first.text, first.thinking, first.tool_calls) == ("", "Count.", [call])
+    shown = 'calls pods(namespace="lab", limit=2)\n'
+    assert f"...done thinking.\n\n{shown}" in capsys.readouterr().out
+    assert repr(first).startswith(shown)
+    completion.chat([{"role": "tool", "content": "2"}], after=first, model="m")
+    assert asked[0][1]["tools"] == [{"type": "function"}]
+    said = {"role": "assistant", "content": "", "thinking": "Count.", "tool_calls": [call]}
+    assert asked[1][1]["messages"][1:] == [said, {"role": "tool", "content": "2"}]
+
+
+def test_a_message_that_is_null_and_a_message_without_content_say_nothing(server):
+    server({"/api/chat": [{"message": None}, message(content=None), {**DONE, "message": None}]})
+    assert completion.chat([{"role": "user", "images": ["aGk="]}]).text == ""
+
+
+def test_thinking_that_is_cut_off_is_no_answer(server):
+    server({"/api/generate": [{"thinking": "Hm"}]})
+    with pytest.raises(StreamCut, match="0 characters, and no done:true, after 2 of thinking"):
+        completion.generate("x")
+
+
+def test_lines_end_at_lf_alone(server):
+    text = "a\u0085b\u2028c\u2029d\x0be\x1cf"
+    raw = json.dumps({"response": text}, ensure_ascii=False).replace("\\u000b", "\\u000b")
+    server({"/api/generate": [raw.encode() + b"\r\n", DONE]})
+    assert completion.generate("x").text == text
+
+
+@pytest.mark.parametrize(
+    ("value", "sent", "word"),
+    [
+        ("5m", "5m", "5m"),
+        ("1h30m", "1h30m", "1h30m"),
+        ("-1m", "-1m", "-1m"),
+        (-1, -1, "-1s"),
+        ("-1", -1, "-1s"),
+        (0, 0, "0s"),
+        ("0", 0, "0s"),
+        (300, 300, "300s"),
+        ("300", 300, "300s"),
+        (1.5, 1.5, "1.5s"),
+        ("1.5", 1.5, "1.5s"),
+        (1e9, 1e9, "1000000000s"),
+    ],
+)
+def test_keep_alive_is_sent_as_ollama_takes_it_and_printed_as_its_cli_does(
+    server, capsys, value, sent, word
+):
+    asked = server({"/api/generate": [DONE], "/api/chat": [DONE]})
+    completion.generate("Hi", model="m", keep_alive=value)
+    completion.chat("Hi", model="m", keep_alive=value)
+    assert [body["keep_alive"] for _, body in asked] == [sent, sent]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("$")]
+    assert lines == [f"$ ollama run --keepalive={word} m Hi", f"$ ollama run --keepalive={word} m"]
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(True, "--think"), (False, "--think=false"), ("high", "--think=high")]
+)
+def test_think_is_asked_for_in_ollamas_words(server, capsys, value, word):
+    asked = server({"/api/generate": [DONE]})
+    completion.generate("Hi", model="m", think=value)
+    assert asked[0][1]["think"] == value
+    assert capsys.readouterr().out.startswith(f"$ ollama run {word} m Hi\n")
+
+
+PAGE = b"""<!DOCTYPE html>
+<html><head>
+<title>
+  502 Bad&nbsp;Gateway
+  more</title></head>
+<body>{"error": "no"}</body></html>
+"""
+
+
+@pytest.mark.parametrize("status", [200, 404, 502, 503, 504])
+@pytest.mark.parametrize(
+    "ask", [completion.generate, completion.chat, local_models.pull, local_models.show]
+)
+def test_a_page_of_a_proxy_is_said_to_be_no_word_of_ollama(server, ask, status):
+    paths = ("/api/generate", "/api/chat", "/api/pull", "/api/show")
+    server(dict.fromkeys(paths, (PAGE, status)))
+    with pytest.raises(OllamaSaid, match="the proxy, not Ollama") as raised:
+        ask("x")
+    assert (raised.value.saw, raised.value.status) == ("502 Bad Gateway", status)
+    assert "queue is full" not in raised.value.hint
