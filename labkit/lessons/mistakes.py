@@ -285,8 +285,9 @@ MISTAKES = (
     Mistake(
         "client-left",
         "prompts get no answer from an Ollama that is ready and lists its models",
-        "clients that leave in the middle of an answer (Ctrl-C, a timeout) can block Ollama 0.24"
-        " permanently (ollama/ollama#17131, not seen with 0.34); or an answer takes that long",
+        "clients that leave in the middle of an answer (Ctrl-C, a timeout) can block Ollama"
+        " permanently (ollama/ollama#17131, seen with 0.24 and 0.34.2); or an answer takes that"
+        " long",
         "wait as long as an answer may take, then: kubectl rollout restart deployment/ollama;"
         " a Pod: delete and run it again; the new one may have to pull the model",
         "kubectl logs deployment/ollama",

@@ -241,7 +241,7 @@ MADE: dict[str, tuple[str, Callable[[Place], LabError | None]]] = {
     "the same in a shell": ("misspelt-command", no_program_in_shell),
     **{f"planted: {id_}": (id_, planted(id_)) for id_ in fault.PLANTS},
 }
-# test_outages.py has the first two; the third is Ollama 0.24's alone, whose log tests/lessons has
+# test_outages.py has the first two; the third comes by chance: its log is in tests/lessons
 APART = {"node-down", "registry-down", "client-left"}
 
 

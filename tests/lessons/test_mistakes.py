@@ -140,6 +140,17 @@ level=INFO msg="aborting completion request due to client closing the connection
 [GIN] 2026/11/28 - 20:39:14 | 200 |    2.594127ms |       127.0.0.1 | POST     "/api/show"
 [GIN] 2026/11/28 - 20:39:14 | 200 |       53.89µs |      10.244.1.1 | GET      "/"
 """
+# What Ollama 0.34.2 wrote when it was blocked (its goroutine waits in `chan send`, routes.go:742).
+LEFT_LOG_0_34 = """\
+[GIN] 2026/11/30 - 05:55:01 | 200 |   18.390122ms |       127.0.0.1 | POST     "/api/generate"
+slot      release: id  0 | task 4891 | stop processing: n_tokens = 10, truncated = 0
+srv  update_slots: all slots are idle
+[GIN] 2026/11/30 - 05:55:02 | 200 |      28.282µs |       127.0.0.1 | HEAD     "/"
+[GIN] 2026/11/30 - 05:55:02 | 200 |     425.224µs |       127.0.0.1 | POST     "/api/show"
+time=2026-11-30T05:55:12.676Z level=INFO source=llama_server.go:1552 msg="aborting \
+completion request due to client closing the connection"
+[GIN] 2026/11/30 - 05:55:12 | 500 |  9.990976628s |       127.0.0.1 | POST     "/api/generate"
+"""
 
 SEEN = [
     ("wrong-context", facts(error="context was not found for specified context: nosuch")),
@@ -297,9 +308,10 @@ SEEN = [
         ),
     ),
     ("client-left", facts(pod(ready=True), log=LEFT_LOG.replace("api/generate", "v1/completions"))),
+    ("client-left", facts(pod(ready=True), log=LEFT_LOG_0_34)),
     (
-        "client-left",  # in Ollama 0.34.2's words, where an answer takes that long
-        facts(pod(ready=True), log=LEFT_LOG.replace("completion request", "chat request")),
+        "client-left",  # in Ollama 0.34.2's words for a chat
+        facts(pod(ready=True), log=LEFT_LOG_0_34.replace("completion request", "chat request")),
     ),
 ]
 
