@@ -44,6 +44,8 @@ _HINTS = {
 _HOLDS = {"CreateContainerConfigError": 3.0, "CreateContainerError": 3.0, "FailedMount": 10.0}
 # a kubelet that has not heard of a ConfigMap yet; while a hook runs, it does not take that back
 _SYNC, _SYNC_HOLDS_S = "failed to sync", 30.0
+# the shortest back-off is ten seconds; a container that ended long ago is restarted at once
+_BACK_OFF_HOLDS_S = 3.0
 # ErrImagePull is the first try, a container that ended will be restarted: no verdict yet
 _VERDICTS = {
     "ImagePullBackOff",
@@ -86,9 +88,31 @@ def trouble(pod: dict, events: Iterable[dict] = ()) -> Trouble | None:
         reason, _, more = waiting.get("reason", "").partition(": ")
         if reason in _VERDICTS:
             return _stuck(pod, container, reason, waiting.get("message") or more, told)
+        if _ended_again(pod, container):
+            found = _stuck(pod, container, "CrashLoopBackOff", "", told)
+            return found._replace(holds_s=_BACK_OFF_HOLDS_S)
         if reason == "ContainerCreating" and _mounts_fail(events):
             return _named(pod, "FailedMount", told["FailedMount"])
     return None
+
+
+def _ended_again(pod: dict, container: dict) -> bool:
+    """Did it end more than once, and is it to be restarted?
+
+    A kubelet writes CrashLoopBackOff at its next look at the Pod. Newer ones (1.37) need not look
+    before the back-off is over: the container stays `terminated` until then, up to five minutes.
+
+    >>> ended = {"terminated": {"exitCode": 1}}
+    >>> _ended_again({}, {"restartCount": 2, "state": ended, "lastState": ended})
+    True
+    """
+    code = container.get("state", {}).get("terminated", {}).get("exitCode")
+    if code is None or not container.get("restartCount") or not container.get("lastState"):
+        return False
+    if container in pod.get("status", {}).get("initContainerStatuses", []):
+        return bool(code)
+    policy = pod.get("spec", {}).get("restartPolicy", "Always")
+    return policy == "Always" or (policy == "OnFailure" and bool(code))
 
 
 def _mounts_fail(events: list[dict]) -> bool:
@@ -162,7 +186,11 @@ def _named(item: dict, reason: str, message: str, holds_s: float | None = None) 
 
 
 def _stuck(pod: dict, container: dict, reason: str, message: str, told: dict) -> Trouble:
-    last = container.get("lastState", {}).get("terminated", {})
+    last = (
+        container.get("state", {}).get("terminated")
+        or container.get("lastState", {}).get("terminated")
+        or {}
+    )
     restarts = container.get("restartCount", 0)
     if reason == "PostStartHookError" or (
         reason == "CrashLoopBackOff" and "FailedPostStartHook" in told

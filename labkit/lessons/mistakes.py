@@ -130,7 +130,7 @@ MISTAKES = (
     ),
     Mistake(
         "misspelt-command",
-        "CrashLoopBackOff, RunContainerError: it exits immediately, again and again",
+        "CrashLoopBackOff, RunContainerError, Error with more and more RESTARTS: it exits at once",
         "the image has no such program, or the program has no such command",
         "correct command or args; without both the image starts its own program",
         "kubectl logs deployment/ollama --previous",

@@ -81,7 +81,8 @@ def fresh(seat, twins):
 
 def crash_loop(seat):
     seat.run("kubectl create deployment ollama --image ollama/ollama -- ollama srve")
-    seat.until("kubectl get pods", "CrashLoopBackOff")
+    # STATUS may say Error for the whole back-off (Kubernetes 1.37)
+    seat.until("kubectl get pods --output=jsonpath={..restartCount}", "2")
 
 
 def stuck_finalizers(seat):

@@ -63,6 +63,37 @@ def test_a_first_crash_is_no_trouble_and_the_loop_is():
     assert found.hint == 'lab.logs("pod/ollama", previous=True) shows its last words'
 
 
+def crashed_again(code: int, reason: str = "Error", *, restarts: int = 2) -> dict:
+    """As a kubelet of 1.37 may leave it for the whole back-off."""
+    last = {"terminated": {"exitCode": code, "reason": reason}}
+    return {**ended(code, reason), "restartCount": restarts, "lastState": last}
+
+
+def test_a_crash_loop_that_only_shows_as_ended_is_one_after_it_stood_three_seconds():
+    found = trouble(pod(phase="Running", containerStatuses=[crashed_again(1)]))
+    assert found[:2] == ("CrashLoopBackOff", "container main: exit code 1, 2 restarts")
+    assert found.holds_s == 3.0  # one that ends today and ended last week is restarted at once
+    killed = trouble(pod(phase="Running", containerStatuses=[crashed_again(137, "OOMKilled")]))
+    assert killed.reason == "OOMKilled"
+    hook = {"reason": "FailedPostStartHook", "message": "PostStartHook failed"}
+    failed = trouble(pod(phase="Running", containerStatuses=[crashed_again(137)]), [hook])
+    assert failed.reason == "FailedPostStartHook"
+    init = trouble(pod(initContainerStatuses=[crashed_again(1)]))
+    assert init.reason == "CrashLoopBackOff"
+
+
+def test_a_container_that_has_done_its_work_is_no_crash_loop():
+    first = {**ended(1, "Error"), "restartCount": 0}
+    assert trouble(pod(phase="Running", containerStatuses=[first])) is None
+    once_more = {**crashed_again(1), **ended(0, "Completed")}
+    assert trouble(pod(phase="Running", initContainerStatuses=[once_more])) is None
+    for policy in ("Never", "OnFailure"):
+        done = pod(phase="Running", spec={"restartPolicy": policy}, containerStatuses=[once_more])
+        assert trouble(done) is None
+    always = trouble(pod(phase="Running", containerStatuses=[once_more]))
+    assert always.reason == "CrashLoopBackOff"
+
+
 def test_a_container_over_its_memory_limit_is_named_so_with_the_limit():
     spec = {"containers": [{"name": "main", "resources": {"limits": {"memory": "30Mi"}}}]}
     looping = waiting("CrashLoopBackOff", exitCode=137, reason="OOMKilled")
