@@ -69,7 +69,8 @@ def flags(build: catalog.Build) -> list[str]:
                 f"-X {package}.buildDate=1970-01-01T00:00:00Z",
             ]
         helm = next(tool for tool in materials.tools if tool.name == "helm")
-        stamps.append(f"-X helm.sh/helm/v3/internal/version.version=v{helm.version}")
+        major = helm.version.partition(".")[0]
+        stamps.append(f"-X helm.sh/helm/v{major}/internal/version.version=v{helm.version}")
     if build.name == "ollama":
         stamps.append(f"-X=github.com/ollama/ollama/version.Version={build.version}")
     # debug information is not made: the linker would throw it away

@@ -40,3 +40,12 @@ def test_a_setting_of_the_users_own_is_kept(monkeypatch):
 def test_every_go_build_is_without_debug_information():
     for build in catalog.load().builds:
         assert "-gcflags=all=-dwarf=false" in go.flags(build)
+
+
+def test_helm_is_told_its_version_in_the_module_that_is_built():
+    materials = catalog.load()
+    version = next(tool.version for tool in materials.tools if tool.name == "helm")
+    addons = next(build for build in materials.builds if "helm" in build.binaries)
+    (package,) = (package for package in addons.packages if package.endswith("/helm"))
+    stamp = f"-X {package.removesuffix('/cmd/helm')}/internal/version.version=v{version}"
+    assert stamp in go.flags(addons)[-1]
