@@ -41,7 +41,7 @@ def helm_upgrade(
     Equals `helm upgrade --install RELEASE CHART --repo URL --set KEY=VALUE … --wait`, and
     `--values -` where there is more in the values than `--set` can say: lists, dicts, text of any
     kind are what they are in a values file. A dot in a name leads inside: "ollama.models.pull".
-    Helm 4 refuses to change a field that somebody else has set since, `kubectl scale` for one;
+    Helm 4 refuses to change a field that another program has set since, such as `kubectl scale`;
     with `force_conflicts` it takes the field back (Helm 3 always does, and has no such flag).
     Raises CommandFailed with helm's own words, TimedOut, ToolMissing.
     """
@@ -120,7 +120,7 @@ def _said_no(title: str, said: str) -> CommandFailed | NotFound:
     elif "not found" in saw and title.startswith("helm uninstall"):
         return NotFound(f"{title} failed", saw, "helm list")
     elif "conflict occurred" in saw:
-        hint = "somebody else has set that field: give the value that it has,"
+        hint = "the quoted program has set that field: give the value that it has,"
         hint += " or take it back with force_conflicts=True (--force-conflicts)"
     elif "timed out" in saw or "deadline exceeded" in saw or "not ready. status:" in saw:
         hint = 'lab.get("pods"), lab.events(): what do its Pods lack?'
