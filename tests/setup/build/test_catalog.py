@@ -43,6 +43,8 @@ def test_both_routes_run_the_same_kubernetes(materials):
         ("rancher/local-path-provisioner", "github.com/rancher/local-path-provisioner"),
     ):
         assert f"{module} {tags[name]}" in go_mod
+    major, minor, patch = tags["prom/prometheus"].removeprefix("v").split(".")
+    assert f"prometheus/prometheus v0.{major}{int(minor):02}.{patch}" in go_mod
     assert f"go.etcd.io/etcd/server/v3 v{tags['registry.k8s.io/etcd'].partition('-')[0]}" in go_mod
 
 
