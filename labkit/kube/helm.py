@@ -30,6 +30,7 @@ def helm_upgrade(
     repo: str | None = None,
     values: dict[str, object] | None = None,
     wait: bool = True,
+    force_conflicts: bool = False,
     timeout_s: float | None = None,
 ) -> Output:
     """Installs a chart as a release, or changes the release to be so; what helm printed.
@@ -40,6 +41,8 @@ def helm_upgrade(
     Equals `helm upgrade --install RELEASE CHART --repo URL --set KEY=VALUE … --wait`, and
     `--values -` where there is more in the values than `--set` can say: lists, dicts, text of any
     kind are what they are in a values file. A dot in a name leads inside: "ollama.models.pull".
+    Helm 4 refuses to change a field that another program has set since, such as `kubectl scale`;
+    with `force_conflicts` it takes the field back (Helm 3 always does, and has no such flag).
     Raises CommandFailed with helm's own words, TimedOut, ToolMissing.
     """
     current()
@@ -48,6 +51,7 @@ def helm_upgrade(
     words += ["--repo", repo] if repo else []
     chosen = helm_values.given(values or {})
     words += chosen.words
+    words += ["--force-conflicts"] if force_conflicts else []
     words += ["--wait", f"--timeout={timeout_s:g}s"] if wait else []
     return Output(ran(words, f"helm upgrade {release}", timeout_s + SLACK_S, chosen.file))
 
@@ -109,17 +113,31 @@ def _said_no(title: str, said: str) -> CommandFailed | NotFound:
     saw: Error: can't evaluate field pull in type interface {}
     try: the models are a list inside of ollama.models.pull: values={"ollama.models.pull": [...]}
     """
-    lines = [line for line in said.splitlines() if line.startswith("Error")] or [said]
-    if "in type interface {}" in said:
+    saw = _error(said)
+    if "in type interface {}" in saw:
         hint = "the models are a list inside of ollama.models.pull:"
         hint += ' values={"ollama.models.pull": [...]}'
-    elif "not found" in said and title.startswith("helm uninstall"):
-        return NotFound(f"{title} failed", lines[-1], "helm list")
-    elif "timed out" in said or "deadline exceeded" in said:
+    elif "not found" in saw and title.startswith("helm uninstall"):
+        return NotFound(f"{title} failed", saw, "helm list")
+    elif "conflict occurred" in saw:
+        hint = "the quoted program has set that field: give the value that it has,"
+        hint += " or take it back with force_conflicts=True (--force-conflicts)"
+    elif "timed out" in saw or "deadline exceeded" in saw or "not ready. status:" in saw:
         hint = 'lab.get("pods"), lab.events(): what do its Pods lack?'
     else:
         hint = "fix what the second line names; helm list shows what is there"
-    return CommandFailed(f"{title} failed", lines[-1], hint)
+    return CommandFailed(f"{title} failed", saw, hint)
+
+
+def _error(said: str) -> str:
+    """The error in one line, without the log before it; Helm 4 breaks it into several.
+
+    >>> _error("level=WARN msg=x\\nError: UPGRADE FAILED: x.yaml:1:2\\n  executing y:\\n    no z")
+    'Error: UPGRADE FAILED: x.yaml:1:2 executing y: no z'
+    """
+    lines = said.splitlines()
+    begin = next((place for place, line in enumerate(lines) if line.startswith("Error")), 0)
+    return " ".join(line.strip() for line in lines[begin:])
 
 
 def records(secrets: Iterable[dict[str, Any]], release: str) -> list[dict[str, Any]]:

@@ -147,7 +147,7 @@ def of_release(check: Callable[[Session], Seen], *, rolled_back: bool = False) -
         status = helm.status(kept[-1]) if kept else ""
         if status != "deployed":
             saw = f"release ollama is {status}" if kept else "there is no release ollama"
-            return Seen(False, saw, "helm list --all; helm upgrade --install")
+            return Seen(False, saw, "helm history ollama; helm upgrade --install")
         if rolled_back and helm.description(kept[-1]) != ROLLED_BACK:
             saw = f"release ollama has {len(kept)} revisions, and the last is not a rollback"
             return Seen(False, saw, "helm history ollama; helm rollback ollama 1")

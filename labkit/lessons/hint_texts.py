@@ -198,7 +198,7 @@ LADDERS = {
     "06-helm/installed": Ladder(
         "Which release is there, and with which values?",
         "The release's state, and the values that it was installed with.",
-        "helm list --all; helm get values ollama",
+        "helm history ollama; helm get values ollama",
         "helm install ollama ollama/ollama --set ollama.insecure=true "
         '--set "ollama.models.pull={$MODEL}"',
     ),

@@ -19,8 +19,20 @@ IMAGE = catalog.load().image("prom/prometheus").reference
 FOUND_S = 40  # Prometheus hands on what it discovers every 5 s
 
 
+# an exporter as a learner writes one: it gives no Content-Type
+PLAIN = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"# TYPE mine histogram\\nmine_bucket{le=\\"1\\"} 4\\n")
+HTTPServer(("", 9092), Page).serve_forever()
+"""
+
+
 def exporter(name: str) -> str:
-    """A Pod with a port `metrics`, and beside it a native sidecar with another one."""
+    """A Pod with two ports `metrics…`, and beside it a native sidecar with another one."""
     locked = {"allowPrivilegeEscalation": False}
     part = {"image": IMAGE, "securityContext": locked, "resources": {"limits": {"memory": "256Mi"}}}
     beside = ["--config.file=/etc/prometheus/prometheus.yml", "--web.listen-address=:9091"]
@@ -31,7 +43,14 @@ def exporter(name: str) -> str:
         "spec": {
             "terminationGracePeriodSeconds": 0,
             "containers": [
-                {**part, "name": "server", "ports": [{"name": "metrics", "containerPort": 9090}]}
+                {**part, "name": "server", "ports": [{"name": "metrics", "containerPort": 9090}]},
+                {
+                    **part,
+                    "name": "plain",
+                    "image": catalog.load().image("python").reference,
+                    "command": ["python3", "-c", PLAIN],
+                    "ports": [{"name": "metrics-plain", "containerPort": 9092}],
+                },
             ],
             "initContainers": [
                 {
@@ -91,16 +110,27 @@ def now(query: str) -> list[dict]:
 def test_ports_named_metrics_are_found_in_the_labs_namespaces_and_in_no_other(twins, elsewhere):
     query = f'up{{namespace=~"{twins.ours}|{elsewhere}"}} == 1'
     deadline = time.monotonic() + speed.deadline(FOUND_S)
-    while len(found := now(query)) < 2:
+    while len(found := now(query)) < 3:
         assert time.monotonic() < deadline, asked("targets?state=active")
         time.sleep(0.5)
     labels = [row["metric"] for row in found]
     assert {(one["pod"], one["container"], one["job"]) for one in labels} == {
         ("counts", "server", "pods"),
         ("counts", "beside", "pods"),
+        ("counts", "plain", "pods"),
     }
     # its Pod was ready before ours were made
     assert {one["namespace"] for one in labels} == {twins.ours}
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_histograms_bounds_are_numbers_with_a_point(twins):
+    """Prometheus 3 writes them so, whatever the page says: who asks for le="1" finds nothing."""
+    deadline = time.monotonic() + speed.deadline(FOUND_S)
+    while not (found := now(f'mine_bucket{{namespace="{twins.ours}"}}')):
+        assert time.monotonic() < deadline, asked("targets?state=active")
+        time.sleep(0.5)
+    assert [row["metric"]["le"] for row in found] == ["1.0"]
 
 
 def test_both_kubelets_tell_what_containers_use(lab):

@@ -105,15 +105,15 @@ def terminating_namespace(seat):
 
 def failed_release(seat):
     line = "helm install ollama ollama --repo $CHARTS --set image.tag=nosuch --wait --timeout 3s"
-    seat.run(f"! {line}; helm list --all | grep failed")
+    seat.run(f"! {line}; helm list | grep failed")
 
 
 def pending_release(seat):
     line = "helm install ollama ollama --repo $CHARTS --set image.tag=nosuch --wait --timeout 60s"
     with subprocess.Popen(["bash", "-c", f"exec {line}"], env=seat.env) as process:
-        seat.until("helm list --all", "pending-install")
+        seat.until("helm list --pending", "pending-install")
         process.kill()
-    seat.until("helm list --all", "pending-install")
+    seat.until("helm list --pending", "pending-install")
 
 
 def half_applied(seat):
@@ -233,7 +233,7 @@ def test_a_release_that_somebody_upgraded_is_the_steps_own_again(seat):
     why = {change.target: change.why for change in goto.goto("06-helm/changed").changes}
     assert why["deployment/ollama"].startswith("spec.template.spec.containers[0].env is ")
     goto.reset()
-    assert json.loads(seat.run("helm list --all -o json")) == []
+    assert json.loads(seat.run("helm list -o json")) == []
 
 
 @pytest.mark.usefixtures("empty")

@@ -1,5 +1,6 @@
 """labkit/kube/helm.py with a helm that does as it is told."""
 
+import json
 import subprocess
 
 import pytest
@@ -78,6 +79,59 @@ def test_a_no_of_helm_is_told_with_what_to_try(program, said, kind, hint):
         helm.helm_upgrade("ollama", "chart")
     assert raised.value.saw == said.splitlines()[-1]
     assert hint in raised.value.hint
+
+
+# what Helm 4.3.2 printed
+TEMPLATE = """\
+level=INFO msg="warning: cannot overwrite table with non table for ollama.ollama.models"
+Error: UPGRADE FAILED: ollama/templates/deployment.yaml:32:26
+  executing "ollama/templates/deployment.yaml" at <.Values.ollama.models.pull>:
+    can't evaluate field pull in type interface {}
+"""
+NOT_READY = """\
+Error: resource Deployment/lab/ollama not ready. status: InProgress, message: Available: 0/1
+context deadline exceeded
+"""
+SCALED = (
+    "conflict occurred while applying object lab/ollama apps/v1, Kind=Deployment: Apply failed with"
+    ' 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas'
+)
+CONFLICT = f"""\
+level=WARN msg="upgrade failed" name=ollama error={json.dumps(SCALED)}
+Error: UPGRADE FAILED: {SCALED}
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "saw", "hint"),
+    [
+        (TEMPLATE, "Error: UPGRADE FAILED: ollama/templates/deployment.yaml:32:26 executing"
+         ' "ollama/templates/deployment.yaml" at <.Values.ollama.models.pull>: can\'t evaluate'
+         " field pull in type interface {}", "ollama.models.pull"),
+        (NOT_READY, "Error: resource Deployment/lab/ollama not ready. status: InProgress, message:"
+         " Available: 0/1 context deadline exceeded", "lab.events()"),
+        (NOT_READY.replace("InProgress", "Failed").partition("context")[0], "Error: resource"
+         " Deployment/lab/ollama not ready. status: Failed, message: Available: 0/1",
+         "lab.events()"),
+        (CONFLICT, f"Error: UPGRADE FAILED: {SCALED}", "force_conflicts=True"),
+    ],
+)  # fmt: skip
+def test_an_error_that_helm_4_breaks_into_lines_is_one_line_without_its_log(
+    program, tmp_path, said, saw, hint
+):
+    (tmp_path / "said").write_text(said)
+    program(f"cat {tmp_path}/said >&2; exit 1")
+    with pytest.raises(CommandFailed) as raised:
+        helm.helm_upgrade("ollama", "chart")
+    assert raised.value.saw == saw
+    assert hint in raised.value.hint
+
+
+def test_a_field_is_taken_back_only_where_that_is_asked_for(program):
+    program('echo "$@"')
+    assert "--force-conflicts" not in helm.helm_upgrade("ollama", "chart").text
+    done = helm.helm_upgrade("ollama", "chart", force_conflicts=True)
+    assert done.text == "upgrade --install ollama chart --force-conflicts --wait --timeout=180s\n"
 
 
 def test_a_release_that_is_not_there(program):

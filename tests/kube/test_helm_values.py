@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 import string
 import subprocess
 
@@ -11,6 +10,7 @@ import yaml
 
 from labkit.errors import LabError
 from labkit.kube import helm_values
+from tests import helms
 
 SIMPLE = {"replicaCount": 2, "ollama.insecure": True, "image.tag": "latest", "note": None}
 # text that YAML 1.1, YAML 1.2 or Helm's --set would take for something else
@@ -20,7 +20,6 @@ TRICKY = ["0.24", "0", "007", "1e3", "0x1F", "1_000", "-5", "yes", "N", "True", 
           "\ta", "a\u0085b", "a\u2028b", "$HOME", "`id`", "EOF", "EOF\nx", "é 箱 😀",
           "2026-01-01", "<<", "=", "1:30", "!x", "&a", "*a", "[a", "%a", "@a", "|", ">-", "-", "?"]
 # fmt: on
-needs_helm = pytest.mark.skipif(not shutil.which("helm"), reason="asks Helm, and none is on PATH")
 
 
 def test_simple_values_stay_set_and_text_that_looks_like_a_number_stays_text():
@@ -93,8 +92,9 @@ def test_the_file_reads_back_as_the_values(seed):
     assert yaml.safe_load(helm_values.written(values)) == values
 
 
-@needs_helm
-def test_helm_reads_each_kind_of_value_as_from_a_json_values_file(tmp_path):
+@pytest.mark.parametrize("major", [3, 4])
+def test_helm_reads_each_kind_of_value_as_from_a_json_values_file(major, tmp_path, monkeypatch):
+    helms.first_on_path(major, tmp_path, monkeypatch)
     chance = random.Random(0)
     texts = {f"k{number}": text for number, text in enumerate(TRICKY)}
     simple = {
@@ -105,7 +105,7 @@ def test_helm_reads_each_kind_of_value_as_from_a_json_values_file(tmp_path):
     samples += [{"a": {}}, {"a": []}, {"a": [[]]}, {"a": 10_000_000, "b": -1, "c": 0.5}, SIMPLE]
     samples += [{"a.b": "x", "a": {"c": 1}}, {"ollama.models.pull": []}]
     samples += [{f"k{n}": anything(chance, 2) for n in range(3)} for _ in range(10)]
-    chart = chart_that_shows_its_values(tmp_path)
+    chart = chart_that_shows_its_values(tmp_path / "chart")
     for values in samples:
         words, file = helm_values.given(values)
         as_json = json.dumps(helm_values.nested(values), ensure_ascii=False)
@@ -116,7 +116,7 @@ def test_helm_reads_each_kind_of_value_as_from_a_json_values_file(tmp_path):
 
 
 def chart_that_shows_its_values(folder):
-    (folder / "templates").mkdir()
+    (folder / "templates").mkdir(parents=True)
     (folder / "Chart.yaml").write_text("{apiVersion: v2, name: x, version: 1.0.0}")
     defaults = {"note": "a default", "a": {"kept": 1}, "ollama": {"models": {"pull": ["m"]}}}
     (folder / "values.yaml").write_text(yaml.safe_dump(defaults))

@@ -1,11 +1,16 @@
 """labkit/lessons/hints.py and hint_texts.py: a question, then where to look, then the command."""
 
+import re
+import shlex
+import subprocess
+
 import pytest
 
 from labkit.errors import CheckFailed, LabError, UnknownStep
 from labkit.kube import session
 from labkit.lessons import checks, hint_texts, hints, mistakes, steps
 from labkit.lessons.steps import Seen
+from tests import helms
 
 STEP = "03-service/right-port"
 LADDER = hint_texts.LADDERS[STEP]
@@ -103,6 +108,20 @@ def test_a_ladder_asks_then_points_then_tells(name):
     assert ladder.look.startswith(("kubectl ", "ollama ", "helm "))
     assert ladder.command not in ladder.question + ladder.pointer
     assert len(set(ladder)) == 4
+
+
+@pytest.mark.parametrize("major", [3, 4])
+def test_each_line_of_helms_in_a_hint_has_only_flags_that_this_helm_knows(
+    major, tmp_path, monkeypatch
+):
+    helms.first_on_path(major, tmp_path, monkeypatch)
+    texts = [text for ladder in hint_texts.LADDERS.values() for text in ladder]
+    texts += [text for row in mistakes.MISTAKES for text in (row.look, row.fix)]
+    lines = [line for text in texts for line in re.findall(r"\bhelm [a-z]+ [^;]+", text)]
+    assert len(lines) > 4
+    for line in lines:  # with --help it reads its flags and does no more
+        done = subprocess.run([*shlex.split(line), "--help"], capture_output=True, check=False)
+        assert done.returncode == 0, (line, done.stderr)
 
 
 def test_a_step_without_hints_says_so(monkeypatch):

@@ -91,6 +91,7 @@ class Build:
     module: str = ""
     version: str = ""
     toolchain: str = ""  # the oldest Go that compiles it, where Go does not fetch one by itself
+    build_tags: str = ""  # for Go: what is left out of it, or put in
     sdist: Sdist | None = None  # C++ beside the module's own
 
 
@@ -159,6 +160,7 @@ def load() -> Materials:
             row.get("module", ""),
             row.get("version", ""),
             row.get("toolchain", ""),
+            row.get("build_tags", ""),
             Sdist(**row["sdist"]) if "sdist" in row else None,
         )
         for name, row in table["go"].items()

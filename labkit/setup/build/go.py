@@ -69,11 +69,16 @@ def flags(build: catalog.Build) -> list[str]:
                 f"-X {package}.buildDate=1970-01-01T00:00:00Z",
             ]
         helm = next(tool for tool in materials.tools if tool.name == "helm")
-        stamps.append(f"-X helm.sh/helm/v3/internal/version.version=v{helm.version}")
+        major = helm.version.partition(".")[0]
+        stamps.append(f"-X helm.sh/helm/v{major}/internal/version.version=v{helm.version}")
+    if "prometheus" in build.binaries:
+        version = materials.image("prom/prometheus").tags[0].removeprefix("v")
+        stamps.append(f"-X github.com/prometheus/common/version.Version={version}")
     if build.name == "ollama":
         stamps.append(f"-X=github.com/ollama/ollama/version.Version={build.version}")
     # debug information is not made: the linker would throw it away
     found = ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", " ".join(["-s -w", *stamps])]
+    found += ["-tags", build.build_tags] if build.build_tags else []
     if build.name == "ollama":
         # it needs cgo, Go's own packages do not: so they are the ones that the cluster's build made
         found += ["-tags", "netgo,osusergo"]

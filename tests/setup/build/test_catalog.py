@@ -34,7 +34,7 @@ def test_both_routes_run_the_same_kubernetes(materials):
     assert tools["kubectl"] == materials.kubernetes
     go_mod = (go.source() / "go.mod").read_text()
     assert f"k8s.io/kubernetes v{materials.kubernetes}" in go_mod
-    assert f"helm.sh/helm/v3 v{tools['helm']}" in go_mod
+    assert f"helm.sh/helm/v4 v{tools['helm']}" in go_mod
     assert f"sigs.k8s.io/kind v{tools['kind']}" in go_mod
     tags = {image.name: image.tags[0] for image in (*materials.images, *materials.node_images)}
     for name, module in (
@@ -43,6 +43,8 @@ def test_both_routes_run_the_same_kubernetes(materials):
         ("rancher/local-path-provisioner", "github.com/rancher/local-path-provisioner"),
     ):
         assert f"{module} {tags[name]}" in go_mod
+    major, minor, patch = tags["prom/prometheus"].removeprefix("v").split(".")
+    assert f"prometheus/prometheus v0.{major}{int(minor):02}.{patch}" in go_mod
     assert f"go.etcd.io/etcd/server/v3 v{tags['registry.k8s.io/etcd'].partition('-')[0]}" in go_mod
 
 

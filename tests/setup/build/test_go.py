@@ -40,3 +40,24 @@ def test_a_setting_of_the_users_own_is_kept(monkeypatch):
 def test_every_go_build_is_without_debug_information():
     for build in catalog.load().builds:
         assert "-gcflags=all=-dwarf=false" in go.flags(build)
+
+
+def test_helm_is_told_its_version_in_the_module_that_is_built():
+    materials = catalog.load()
+    version = next(tool.version for tool in materials.tools if tool.name == "helm")
+    addons = next(build for build in materials.builds if "helm" in build.binaries)
+    (package,) = (package for package in addons.packages if package.endswith("/helm"))
+    stamp = f"-X {package.removesuffix('/cmd/helm')}/internal/version.version=v{version}"
+    assert stamp in go.flags(addons)[-1]
+
+
+def test_prometheus_is_told_its_version_and_has_the_one_discovery_that_the_lab_uses():
+    build = next(one for one in catalog.load().builds if one.name == "prometheus")
+    flags = go.flags(build)
+    tag = catalog.load().image("prom/prometheus").tags[0]
+    assert f"-X github.com/prometheus/common/version.Version={tag.removeprefix('v')}" in " ".join(
+        flags
+    )
+    assert flags[flags.index("-tags") + 1] == "remove_all_sd,enable_kubernetes_sd"
+    others = [one for one in catalog.load().builds if one.packages and one is not build]
+    assert others and not any("-tags" in go.flags(one) for one in others)

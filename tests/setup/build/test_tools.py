@@ -37,7 +37,7 @@ def program(tmp_path, monkeypatch):
     [
         ("kind", "kind v0.33.0 go1.26.8 linux/amd64"),
         ("kubectl", "Client Version: v1.37.2\nKustomize Version: v5.7.1"),
-        ("helm", "v3.22.0+g3d8990f"),
+        ("helm", "v4.3.2+g3d8990f"),
     ],
 )
 def test_a_program_of_the_wanted_version_on_path_is_taken(program, name, said):
@@ -62,7 +62,7 @@ def test_a_link_is_replaced_in_one_step(tmp_path):
 @pytest.fixture
 def packed(tmp_path) -> Path:
     """A release archive as helm's publisher packs it."""
-    archive = tmp_path / "helm-v3.22.0-linux-amd64.tar.gz"
+    archive = tmp_path / "helm-v4.3.2-linux-amd64.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         member = tarfile.TarInfo("linux-amd64/helm")
         member.size = 4

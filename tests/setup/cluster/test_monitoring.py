@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import yaml
 
 from labkit.commands import status
 from labkit.errors import CommandFailed, TimedOut
@@ -62,6 +63,20 @@ def test_prometheus_may_list_pods_and_nodes_and_read_kubelets_metrics_and_no_mor
         *((verb, what) for verb in ("list", "watch") for what in ("pods", "nodes")),
         ("get", "nodes/metrics"),
     }
+
+
+def test_an_exporter_that_gives_no_content_type_is_read_all_the_same():
+    text = monitoring.manifest("prometheus")[0]["data"]["prometheus.yml"]
+    jobs = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+    assert jobs["pods"]["fallback_scrape_protocol"] == "PrometheusText0.0.4"
+
+
+def test_what_is_kept_is_told_in_the_configuration_and_not_by_deprecated_flags():
+    text = monitoring.manifest("prometheus")[0]["data"]["prometheus.yml"]
+    kept = yaml.safe_load(text)["storage"]["tsdb"]["retention"]
+    assert kept == {"time": "1h", "size": "256MB"}
+    (pod,) = pods_of("prometheus")
+    assert not [word for word in pod["spec"]["containers"][0]["args"] if "retention" in word]
 
 
 def test_all_is_declared_at_once_and_everything_is_labelled_as_the_labs(asked):
