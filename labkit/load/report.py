@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from labkit.load.connection import Connection
 from labkit.load.histogram import UNITS, Histogram
+from labkit.load.notes import LOOK
 from labkit.load.result import Result
 
 BAR = 40
@@ -67,9 +68,11 @@ def text(result: Result) -> str:
         for kind, count in result.failures.items():
             if count:
                 lines.append(f"  {kind}\t{count}, such as: {result.failure_examples[kind]}")
+                lines += [f"  \t{LOOK[kind]}"] if kind in LOOK else []
     trust = result.trust()
     lines += ["", f"These figures are {trust['verdict']}; {_own(result)}"]
     lines += [f"  because {reason}" for reason in trust["reasons"]]
+    lines += [f"  note: {note}" for note in result.notes() if note != cached]
     return "\n".join(lines)
 
 

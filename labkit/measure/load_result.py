@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from html import escape
 
+from labkit.load.notes import LOOK
 from labkit.load.result import Result
 from labkit.ui.chart import Chart, number
 from labkit.ui.notebook import Shown
@@ -138,10 +139,14 @@ class Measured(Shown):
         for kind, count in self.failures.items():
             example = next(e for level in self.levels if (e := level.failure_examples.get(kind)))
             lines.append(f"✗ {count} {kind}, such as: {example}")
+            lines += [f"  {LOOK[kind]}"] if kind in LOOK else []
         lines += [f"■ doubtful: {reason}" for reason in self.doubts]
         lines = lines or ["✓ no answer failed, and the figures can be trusted"]
-        cached = dict.fromkeys(level.cached() for level in self.levels)
-        lines += [f"● prompt cache: {said}" for said in cached if said]
+        lines += dict.fromkeys(
+            f"● prompt cache: {note}" if note == level.cached() else f"● {note}"
+            for level in self.levels
+            for note in level.notes()
+        )
         late_ms = [delay["p99"] for level in self.levels for delay in _delays(level)]
         if late_ms:
             who = "each worker" if self.pods > 1 else "the client"

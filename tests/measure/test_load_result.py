@@ -67,6 +67,25 @@ def test_a_prompt_cache_that_had_most_of_the_prompts_is_told_once_and_is_no_doub
     assert measured.doubts == []
 
 
+def test_an_answer_without_tokens_is_told_with_what_to_look_at():
+    found = level()
+    found.fail("no_tokens", '{"done_reason": "load"}')
+    lines = repr(Measured("pod/ollama", [found])).splitlines()
+    assert lines[-2] == '✗ 1 no_tokens, such as: {"done_reason": "load"}'
+    assert 'look at the spelling of "prompt" or "messages"' in lines[-1]
+
+
+def test_answers_that_were_no_streams_are_told_once_and_are_no_doubt():
+    levels = [level(1), level(2)]
+    for one in levels:
+        one.not_streamed = 4
+    measured = Measured("pod/ollama", levels, swept=True)
+    assert measured.doubts == []
+    (line,) = [line for line in repr(measured).splitlines() if line.startswith("●")]
+    assert line.startswith("● 4 of 4 answers came in one piece")
+    assert line.endswith("first-token times, gaps and queue wait are not to be had")
+
+
 def test_the_worst_of_the_workers_own_delays_is_told():
     parts = []
     for index, late_ms in enumerate((1, 3)):
