@@ -28,10 +28,10 @@ class Connection:
         "reused sent socket start state steady together unsent"
     ).split()
 
+    request: bytes
     unsent: bytes  # of the request: what the kernel has not taken yet
 
-    def __init__(self, request: bytes, reader: Reader, events: Events | None = None) -> None:
-        self.request = request
+    def __init__(self, reader: Reader, events: Events | None = None) -> None:
         self.reader = reader
         self.events = events  # of an answer in OpenAI's dialect
         self.feed = reader.feed

@@ -12,9 +12,9 @@ from labkit.load.events import Events
 from labkit.load.head import Head
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
-from labkit.load.request import encode
 from labkit.load.result import Result
 from labkit.load.targets import Targets
+from labkit.load.varied import requests
 from labkit.load.wire import Reader
 
 IDLE_CLOSE_NS = 100_000_000  # a close under way when a request was sent comes within a round trip
@@ -30,7 +30,7 @@ class Exchanges:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.request = encode(plan)
+        self.requests = requests(plan)
         self.targets = Targets(plan)
         self.answers = Answers(plan)
         self.poller = poller()
@@ -64,12 +64,13 @@ class Exchanges:
             each=events is not None,
             heads=self.heads,
         )
-        return Connection(self.request, reader, events)
+        return Connection(reader, events)
 
     def begin(self, connection: Connection, start: int) -> None:
         """Send a request; `start` is when it should have gone out, 0 for now."""
         self.result.started += 1
         self.in_flight += 1
+        connection.request = next(self.requests)
         connection.start, connection.begun = start, monotonic_ns()
         moves = self.targets.changed and connection.state == IDLE
         if moves and self.targets.leave(connection.address):

@@ -6,15 +6,20 @@ TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from labkit.load.plan import Plan
+
     class Counts(Protocol):
         """Those of a result that are needed here; result.py imports this file."""
 
+        plan: Plan
         succeeded: int
         prompt_tokens: int
         cached_tokens: int | None
         not_streamed: int
         buffered: int
 
+
+LONG_PROMPT = 64  # tokens: a first token waits for the reading of so many
 CACHED_SHARE = 0.5  # of the prompts' tokens: more than a template that all prompts share
 NOT_TO_BE_HAD = "first-token times, gaps and queue wait are not to be had"
 LOOK = {  # what to look at, by kind of failure
@@ -28,7 +33,7 @@ LOOK = {  # what to look at, by kind of failure
 
 def notes(result: Counts) -> list[str]:
     """What the verdict says beside its reasons for doubt."""
-    said = [_not_streamed(result), cached(result)]
+    said = [_not_streamed(result), cached(result), _untold(result)]
     return [one for one in said if one]
 
 
@@ -41,7 +46,7 @@ def cached(result: Counts) -> str:
     text = f"{share:.0%} of the prompts' tokens were in Ollama's cache and not read again"
     if share < CACHED_SHARE:
         return text
-    return f"{text}: prompts that differ wait longer for the first token"
+    return f"{text}: prompts that differ wait longer for the first token (--vary-prompt)"
 
 
 def buffered(result: Counts) -> str:
@@ -64,3 +69,15 @@ def _not_streamed(result: Counts) -> str:
 
 def _of_them(count: int, result: Counts) -> str:
     return NOT_TO_BE_HAD if count == result.succeeded else f"of these {NOT_TO_BE_HAD}"
+
+
+def _untold(result: Counts) -> str:
+    """Ollama 0.24 has the cache and does not tell of it."""
+    told = result.cached_tokens is not None or result.plan.vary_prompt
+    if told or result.succeeded < 2 or result.prompt_tokens < LONG_PROMPT * result.succeeded:
+        return ""
+    each = result.prompt_tokens // result.succeeded
+    return (
+        f"the same prompt of {each} tokens was sent each time, and the server does not say how"
+        " much of it was in its cache: --vary-prompt sends no prompt twice"
+    )

@@ -24,9 +24,9 @@ from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
 from labkit.load.options import Options, is_url, parse, split
 from labkit.load.plan import Plan
-from labkit.load.request import encode
 from labkit.load.result import Result
 from labkit.load.targets import Targets
+from labkit.load.varied import requests
 from labkit.measure import load_pods, load_target
 from labkit.measure.load_result import Measured
 from labkit.setup.host import speed
@@ -51,6 +51,7 @@ def load_test(
     pods: int = 1,
     model: str | None = None,
     prompt: str = PROMPT,
+    vary_prompt: bool = False,
     api: str = "generate",
     num_predict: int | None = None,
     path: str = "",
@@ -75,8 +76,10 @@ def load_test(
     open loop, `clients` the most at once, 1000 if not said), at `arrivals` that are "constant" or
     "poisson".
     `warmup` requests go first and are not counted. `path` and `body` send something else than a
-    prompt. `goodput` has limits in ms, {"ttft": 500, "gap": 100, "latency": 9000}. One answer may
-    take `timeout_s` seconds, by default 60 and more on a slow machine.
+    prompt. `vary_prompt` puts digits before each prompt: equal ones are in Ollama's prompt cache
+    from the second on, and are not read again. `goodput` has limits in ms,
+    {"ttft": 500, "gap": 100, "latency": 9000}. One answer may take `timeout_s` seconds, by default
+    60 and more on a slow machine.
 
     Shows how far it is; Ctrl-C gives what there is until then. Raises Unreachable (no answer
     there), NotFound, ModelMissing, PodFailed (its Pods will not run), Refused (a quota),
@@ -99,6 +102,7 @@ def load_test(
     elif not path:
         given += ["--model", model or labkit.model, "--prompt", prompt, "--api", api]
         given += ["--num-predict", str(num_predict)] if num_predict is not None else []
+    given += ["--vary-prompt"] if vary_prompt else []
     given += ["--warmup", str(warmup)] if warmup else []
     limits = ",".join(f"{name}={limit:g}" for name, limit in (goodput or {}).items())
     given += ["--goodput", limits] if limits else []
@@ -158,7 +162,7 @@ def asked(words: Sequence[str]) -> Asked:
             raise LoadError("these are for what is in the cluster", " ".join(own), hint)
         options = parse([*rest, target])
         Targets(options.plan).guard(options.owned)
-        encode(options.plan)  # what is wrong with it is said here, not by a process of its own
+        requests(options.plan)  # what is wrong with it is said here, not by a process of its own
         return Asked(target, options, 0, partial(_here, processes=options.processes))
     session = sessions.current()
     pods = _count(own.get("--pods", "1"))
@@ -166,6 +170,7 @@ def asked(words: Sequence[str]) -> Asked:
         rest += [] if _has(rest, "--model") else ["--model", labkit.model]
     one = refs.parsed(session, target)
     options = parse([*rest, *load_target.words(session, one, own.get("--path", "/"))])
+    requests(options.plan)
     for option in _NOT_IN_PODS:
         if _has(rest, option):
             raise LoadError("in the cluster workers are Pods", option, "--pods 4")

@@ -117,6 +117,7 @@ def test_the_line_that_is_printed_means_the_same(served, capsys):
         pods=3,
         model="x",
         api="chat",
+        vary_prompt=True,
         num_predict=7,
         warmup=1,
         goodput={"ttft": 500, "gap": 100},
@@ -129,6 +130,7 @@ def test_the_line_that_is_printed_means_the_same(served, capsys):
     assert first == second
     assert (first.rate, first.arrivals, first.seed, first.warmup) == (2.5, "poisson", 4, 1)
     assert (first.api, first.model, first.num_predict, first.timeout_s) == ("chat", "x", 7, 9.0)
+    assert first.vary_prompt
     assert dict(first.goodput) == {"ttft": 500.0, "gap": 100.0}
     assert served.pods == [3, 3]
 
@@ -187,6 +189,8 @@ def test_with_json_the_answer_alone_is_on_standard_output(served, capsys):
         ("service/ollama --worker=0/2", "in the cluster workers are Pods"),
         ("service/ollama --realtime", "in the cluster workers are Pods"),
         ("http://127.0.0.1:1 --pods 2", "these are for what is in the cluster"),
+        ("service/ollama -d {} --vary-prompt", "--vary-prompt finds no prompt in what is sent"),
+        ("http://127.0.0.1:1 --vary-prompt", "--vary-prompt finds no prompt in what is sent"),
     ],
 )
 def test_what_does_not_go_together_is_refused(served, capsys, words, error):
