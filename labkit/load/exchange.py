@@ -13,7 +13,7 @@ from labkit.load.head import Head
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
 from labkit.load.result import Result
-from labkit.load.targets import Targets
+from labkit.load.targets import Targets, place
 from labkit.load.varied import requests
 from labkit.load.wire import Reader
 
@@ -43,6 +43,8 @@ class Exchanges:
         """Another phase begins: nothing is under way, connections stay."""
         self.result = result
         self.answers.count_into(result)
+        if self.targets.several:
+            result.addresses = dict.fromkeys(map(place, self.targets.addresses), 0)
         self.ended: deque[Connection] = deque()
         self.in_flight = self.connecting = 0
 
@@ -130,6 +132,9 @@ class Exchanges:
         """The answer has come to its end."""
         self.in_flight -= 1
         self.answers.ended(connection, stamp)
+        if self.targets.several:
+            name = place(connection.address)
+            self.result.addresses[name] = self.result.addresses.get(name, 0) + 1
         # an answer that came before the whole request was sent: the rest of it would follow
         is_sent = connection.state == READING
         if is_sent and connection.reader.keep_alive and self.plan.keep_alive:

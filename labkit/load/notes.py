@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         cached_tokens: int | None
         not_streamed: int
         buffered: int
+        addresses: dict[str, int]
 
 
 LONG_PROMPT = 64  # tokens: a first token waits for the reading of so many
@@ -33,7 +34,7 @@ LOOK = {  # what to look at, by kind of failure
 
 def notes(result: Counts) -> list[str]:
     """What the verdict says beside its reasons for doubt."""
-    said = [_not_streamed(result), cached(result), _untold(result)]
+    said = [_not_streamed(result), cached(result), _untold(result), _addresses(result)]
     return [one for one in said if one]
 
 
@@ -81,3 +82,18 @@ def _untold(result: Counts) -> str:
         f"the same prompt of {each} tokens was sent each time, and the server does not say how"
         " much of it was in its cache: --vary-prompt sends no prompt twice"
     )
+
+
+def answered(result: Counts) -> tuple[int, int]:
+    """Of several addresses: how many gave an answer, and how many there are.
+
+    Where a name has one address, as a Service has, both are 0: its Pods cannot be told apart.
+    """
+    return sum(1 for answers in result.addresses.values() if answers), len(result.addresses)
+
+
+def _addresses(result: Counts) -> str:
+    used, known = answered(result)
+    if used == known:
+        return ""
+    return f"{used} of {known} addresses answered: a client keeps to one, so -c {known} or more"

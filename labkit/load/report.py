@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from labkit.load.connection import Connection
 from labkit.load.histogram import UNITS, Histogram
-from labkit.load.notes import LOOK
+from labkit.load.notes import LOOK, answered
 from labkit.load.result import Result
 
 BAR = 40
@@ -50,6 +50,9 @@ def text(result: Result) -> str:
         )
     if cached := result.cached():
         lines.append(f"  Prompt cache:  {cached}")
+    if result.addresses:
+        used, known = answered(result)
+        lines.append(f"  Addresses:     {used} of {known} answered")
     goodput = result.goodput()
     if goodput:
         limits = ", ".join(f"{name[:-3]} {ms:g} ms" for name, ms in goodput["limits"].items())

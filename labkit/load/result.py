@@ -69,6 +69,7 @@ class Result:
         self.reconnects = 0  # requests sent again: the server had closed the idle connection
         self.not_streamed = 0  # answers in one piece: one object, or one chunk with all of it
         self.buffered = self.bursts = 0  # streams that came in one go; and in more than one read
+        self.addresses: dict[str, int] = {}  # of several: how many answers each gave
         self.unstamped_reads = 0  # by the client's clock: the kernel stamped not yet, or never
         self.reasons: list[str] = []  # why the figures are doubtful
         self.workers: list[dict[str, Any]] = []  # client and trust of each, when merged
@@ -118,6 +119,7 @@ class Result:
             "coalesced_reads": self.coalesced_reads,
             "not_streamed": self.not_streamed,
             "buffered": self.buffered,
+            "addresses": self.addresses,
             "reconnects": self.reconnects,
             "coalesced_share": round(self.coalesced_reads / self.reads, 6) if self.reads else 0.0,
             "timestamps": self.timestamps,
@@ -218,6 +220,7 @@ class Result:
         result.delay = Histogram.of(client["delay_ms"])
         for name in _CLIENT:
             setattr(result, name, client.get(name, 0))
+        result.addresses = client.get("addresses", {})
         result.reasons = raw["trust"]["reasons"]
         return result
 
@@ -240,6 +243,8 @@ class Result:
                 whole.cached_tokens = (whole.cached_tokens or 0) + result.cached_tokens
             for kind, count in result.failures.items():
                 whole.failures[kind] += count
+            for address, count in result.addresses.items():
+                whole.addresses[address] = whole.addresses.get(address, 0) + count
             for status, count in result.statuses.items():
                 whole.statuses[status] = whole.statuses.get(status, 0) + count
             whole.failure_examples = {**result.failure_examples, **whole.failure_examples}

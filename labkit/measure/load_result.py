@@ -24,8 +24,17 @@ class Measured(Shown):
     `labkit.load/1`. Times are milliseconds; rates count answers that were whole, and nothing else.
     """
 
-    def __init__(self, target: str, levels: list[Result], *, pods: int = 0, swept: bool = False):
+    def __init__(
+        self,
+        target: str,
+        levels: list[Result],
+        *,
+        pods: int = 0,
+        swept: bool = False,
+        behind: int = 0,  # how many Pods share the connections to the target; 0: not known
+    ):
         self.target, self.levels, self.pods, self.swept = target, levels, pods, swept
+        self.behind = behind
 
     @property
     def items(self) -> list[dict]:
@@ -147,10 +156,28 @@ class Measured(Shown):
             for level in self.levels
             for note in level.notes()
         )
+        lines += [f"● {one}" for one in self.left_out()]
         late_ms = [delay["p99"] for level in self.levels for delay in _delays(level)]
         if late_ms:
             who = "each worker" if self.pods > 1 else "the client"
             lines.append(f"{who} read 99 % of what arrived within {max(late_ms):.2g} ms")
+        return lines
+
+    def left_out(self) -> list[str]:
+        """Where Pods behind a Service got no request, in words.
+
+        Each connection leads to one Pod, so fewer connections than Pods leave some out.
+        """
+        lines = []
+        for level in self.levels:
+            opened = level.metrics["connect_ms"].summary()
+            if opened and opened["count"] < self.behind:
+                load = f"{self._load(level)} {self._load_name()}: " if self.swept else ""
+                lines.append(
+                    f"{load}at most {opened['count']} of the {self.behind} Pods behind"
+                    f" {self.target} answered, one for each connection"
+                    f" (-c {self.behind} or more, or --disable-keepalive)"
+                )
         return lines
 
     def _load(self, level: Result) -> float | int:

@@ -136,6 +136,8 @@ def command(words: list[str]) -> int:
         print("\n\n".join(report.text(level) for level in found.levels))
         if found.swept:
             print("\n" + report.sweep(found.levels))
+        for line in found.left_out():
+            print(f"  note: {line}")
     if found.interrupted:
         return engine_main.INTERRUPTED
     return engine_main.FAILED if found.failed else 0
@@ -148,6 +150,7 @@ class Asked(NamedTuple):
     options: Options
     pods: int  # 0: it runs on this machine
     run: Run
+    behind: int = 0  # Pods of a Service; 0: not known
 
 
 def asked(words: Sequence[str]) -> Asked:
@@ -178,7 +181,8 @@ def asked(words: Sequence[str]) -> Asked:
         hint = "-o json has the histograms of all workers"
         raise LoadError("Pods keep no row for each request", "-o csv", hint)
     load_target.require_answers(session, one, options.plan.model)
-    return Asked(str(one), options, pods, partial(load_pods.run, session, pods=pods))
+    run = partial(load_pods.run, session, pods=pods)
+    return Asked(str(one), options, pods, run, load_target.pods_behind(session, one))
 
 
 def _has(words: list[str], option: str) -> bool:
@@ -215,7 +219,8 @@ def _measured(wanted: Asked) -> Measured:
             if found[-1].interrupted:
                 break
         swept = bool(wanted.options.sweep)
-        measured = Measured(wanted.target, found, pods=wanted.pods, swept=swept)
+        known = {"pods": wanted.pods, "behind": wanted.behind}
+        measured = Measured(wanted.target, found, swept=swept, **known)
         live.show(repr(measured), measured._repr_html_())  # which says itself how it ended
     return measured
 
