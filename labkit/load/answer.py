@@ -121,31 +121,33 @@ class Answers:
         return "", ""
 
     def _succeeded(self, connection: Connection, stamp: int, last: dict[str, Any]) -> None:
-        result = self.result
+        result, record, events = self.result, self.record, connection.events
+        start = connection.start
         result.succeeded += 1
-        latency = stamp - connection.start
-        self.record["latency_ms"](latency)
+        latency = stamp - start
+        record["latency_ms"](latency)
         if self.open_loop:
-            self.record["schedule_deviation_ms"](connection.sent - connection.start)
-        if connection.events:
-            usage = connection.events.usage
-            tokens, generating = number(usage.get("completion_tokens")), 0
-            self._tokens(number(usage.get("prompt_tokens")), tokens, latency)
-            self._cached(connection.events.cached_tokens())
-        elif self.ollama:
-            tokens, generating = number(last.get("eval_count")), number(last.get("eval_duration"))
-            self._tokens(number(last.get("prompt_eval_count")), tokens, latency)
-            self._cached(last.get("prompt_eval_cached_count"))
-        else:
-            tokens = generating = 0
-        bounds = self._paced(connection, stamp, last, tokens, generating)
-        ttft = connection.first - connection.start if connection.first else None
-        if ttft is not None:
-            self.record["ttft_ms"](ttft)
+            record["schedule_deviation_ms"](connection.sent - start)
+        tokens = evaluated = read = 0
         if self.ollama:
-            self._durations(last.get, ttft)
+            get = last.get
+            tokens, evaluated = number(get("eval_count")), number(get("eval_duration"))
+            read = self._durations(number(get("load_duration")), get, evaluated)
+            self._counts(get("prompt_eval_count"), get("prompt_eval_cached_count"))
+        elif events:
+            tokens = number(events.usage.get("completion_tokens"))
+            self._counts(events.usage.get("prompt_tokens"), events.cached_tokens())
+        if tokens:
+            result.generated_tokens += tokens
+            if latency > 0:
+                record["tokens_per_s_per_request"](tokens * 1_000_000_000_000 // latency)
+        ttft, gap = self._paced(connection, stamp, last, tokens, evaluated)
+        if connection.first:
+            record["ttft_ms"](connection.first - start)
+            if read:
+                record["queue_ms"](max(0, connection.first - start - read))
         if self.limits_ns:
-            seen = {"latency": latency, **bounds}
+            seen = {"ttft": ttft, "gap": gap, "latency": latency}
             result.good += all(seen[name] <= limit for name, limit in self.limits_ns.items())
 
     def _paced(
@@ -154,8 +156,8 @@ class Answers:
         stamp: int,
         last: dict[str, Any],
         tokens: int,
-        generating: int,
-    ) -> dict[str, float]:
+        evaluated: int,
+    ) -> tuple[float, float]:
         """Count chunks; forget the first one's time where the client cannot have seen it.
 
         Returns first-token time and mean gap in ns; of an answer that was held back, the most that
@@ -167,49 +169,47 @@ class Answers:
             if events and events.body:
                 result.not_streamed += 1
                 result.chunks += 1
-            return {"ttft": float("inf"), "gap": 0.0}
-        chunks, end, held = connection.chunks, connection.last, connection.held
-        is_chunk = events is not None or has_content(last)  # or does the last line only end it?
-        if held is not None and is_chunk:
+            return float("inf"), 0.0
+        ttft, chunks, end = first - connection.start, connection.chunks, connection.last
+        # or does the last line only end it? The only line that was counted has content
+        is_chunk = chunks == 1 or events is not None or has_content(last)
+        held = connection.held
+        if is_chunk and held is not None:
             self.record["gap_ms"](held)
         elif not is_chunk:
             chunks, end = chunks - 1, end - (held or 0)
-        connection.chunks = chunks
+            connection.chunks = chunks
         result.chunks += chunks
-        together = min(connection.together, chunks)
-        lumped = together > 1 and together * HELD_BACK > chunks
         # a word and the token that ends the answer are two: it may have been streamed
-        burst = tokens > 2 and (stamp - first) * BURST < generating
-        one_piece = chunks == 1 and (burst or (is_chunk and not events))
-        ttft = first - connection.start
-        if not (one_piece or lumped or burst):
-            return {"ttft": ttft, "gap": (end - first) / (chunks - 1) if chunks > 1 else 0.0}
-        result.not_streamed += one_piece
-        result.buffered += not one_piece
-        result.bursts += burst and together < chunks
+        burst = tokens > 2 and (stamp - first) * BURST < evaluated
+        if chunks == 1:
+            if not burst and (events or not is_chunk):
+                return ttft, 0.0
+            result.not_streamed += 1
+        else:
+            together = min(connection.together, chunks)
+            lumped = together > 1 and together * HELD_BACK > chunks
+            if not (lumped or burst):
+                return ttft, (end - first) / (chunks - 1)
+            result.buffered += 1
+            result.bursts += burst and together < chunks
         connection.first = 0
-        return {"ttft": ttft, "gap": end - connection.start}
+        return ttft, end - connection.start
 
-    def _tokens(self, prompt: int, generated: int, latency: int) -> None:
-        self.result.prompt_tokens += prompt
-        self.result.generated_tokens += generated
-        if generated and latency > 0:
-            self.record["tokens_per_s_per_request"](generated * 1_000_000_000_000 // latency)
+    def _counts(self, prompt: object, cached: object) -> None:
+        """What the prompt was, in tokens."""
+        result = self.result
+        result.prompt_tokens += number(prompt)
+        if cached is not None:  # Ollama 0.24 does not tell
+            result.cached_tokens = (result.cached_tokens or 0) + number(cached)
 
-    def _cached(self, told: object) -> None:
-        if told is not None:  # Ollama 0.24 does not tell
-            self.result.cached_tokens = (self.result.cached_tokens or 0) + number(told)
-
-    def _durations(self, get: Callable[[str], object], ttft: int | None) -> None:
-        """Ollama's own durations (ns); it leaves out what is zero."""
-        record = self.record
-        load, prompt = number(get("load_duration")), number(get("prompt_eval_duration"))
-        evaluated = number(get("eval_duration"))
+    def _durations(self, load: int, get: Callable[[str], object], evaluated: int) -> int:
+        """Count Ollama's own durations, in ns; returns what came before generation."""
+        record, prompt = self.record, number(get("prompt_eval_duration"))
         if load:
             record["load_ms"](load)
         if prompt:
             record["prompt_ms"](prompt)
         if evaluated:
             record["eval_ms"](evaluated)
-        if ttft is not None and (load or prompt):
-            record["queue_ms"](max(0, ttft - load - prompt))
+        return load + prompt
