@@ -17,6 +17,8 @@ def judge(result: Result, *, late_arrivals: int = 0) -> None:
     reasons = result.reasons = []
     if result.bursts > COALESCED_SHARE * result.succeeded:
         result.metrics["gap_ms"] = Histogram()  # those between the pieces of a burst
+    if result.failed and not result.succeeded:
+        reasons.append("no answer succeeded: there are no figures of any")
     if result.duration_s and result.cpu_s / result.duration_s > CPU_SHARE:
         share = result.cpu_s / result.duration_s
         reasons.append(f"the client used {share:.0%} of a CPU: it may be what limits the rate")
