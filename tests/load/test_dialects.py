@@ -278,7 +278,7 @@ def burst(words: int, took_ms: int) -> list[bytes]:
 
 def test_a_burst_of_several_reads_is_known_by_how_long_ollama_took_for_it():
     """Larger than a read, or a segment: what a proxy held back comes within no time."""
-    pieces = burst(8, took_ms=2000)
+    pieces = burst(8, took_ms=20_000)
     unseen(asked(DIALECTS["generate"], paced(pieces)))
     halves = [chunk(b"".join(half)) for half in (pieces[:4], pieces[4:])]
     unseen(asked(DIALECTS["generate"], [CHUNKED, halves[0], halves[1] + END]))
@@ -287,7 +287,7 @@ def test_a_burst_of_several_reads_is_known_by_how_long_ollama_took_for_it():
 def test_one_chunk_with_all_of_the_words_is_one_piece():
     """As where an answer is held back to see whether it calls a tool."""
     generate = DIALECTS["generate"]
-    sums = {**SUMS, "eval_count": 40, "eval_duration": 2_000_000_000}
+    sums = {**SUMS, "eval_count": 40, "eval_duration": 20_000_000_000}
     result = asked(generate, paced([generate.piece("A Pod runs."), *generate.end(**sums)]))
     unseen(result)
     assert result.not_streamed == 4
