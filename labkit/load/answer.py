@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 from labkit.load.connection import Connection
+from labkit.load.json_line import is_error, number, parsed
 from labkit.load.plan import Plan
 from labkit.load.request import speaks_ollama, speaks_openai
 from labkit.load.result import Result
@@ -15,24 +15,11 @@ TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
 if TYPE_CHECKING:
     from typing import Any
 
-# What json.loads calls in the end; it guesses each line's encoding and looks for spaces before.
-# type: typeshed does not name it
-scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-PARTS = ("content", "thinking", "tool_calls")  # of a message
-
-
-def parsed(line: bytes) -> dict[str, Any] | None:
-    """The JSON object of a line, or None.
-
-    >>> parsed(b'{"done":true}'), parsed(b"[]"), parsed(b'{"done"')
-    ({'done': True}, None, None)
-    """
-    try:
-        text = line.decode().strip()
-        value, end = scan(text, 0)
-    except (ValueError, StopIteration, RecursionError):  # UnicodeDecodeError is a ValueError
-        return None
-    return value if isinstance(value, dict) and end == len(text) else None
+PARTS = ("content", "thinking", "tool_calls", "images")  # of a message
+# More than this part of an answer's chunks in its first read, or all of them in so small a part of
+# the time that generating them took: something on the way held them back.
+HELD_BACK = 20
+BURST = 10
 
 
 def has_content(line: dict[str, Any]) -> bool:
@@ -41,39 +28,10 @@ def has_content(line: dict[str, Any]) -> bool:
     >>> has_content({"response": "a"}), has_content({"message": {"content": ""}})
     (True, False)
     """
-    if line.get("response") or line.get("thinking"):
+    if line.get("response") or line.get("thinking") or line.get("image"):
         return True
     message = line.get("message")
     return isinstance(message, dict) and any(map(message.get, PARTS))
-
-
-def openai_flaw(line: bytes) -> tuple[str, str]:
-    """What is wrong with an answer in OpenAI's dialect that ends in this line; "" for nothing.
-
-    Ollama ends an answer whose model died as it ends a whole one, under a 200, but without a
-    finish_reason and without `[DONE]`.
-
-    >>> openai_flaw(b"data: [DONE]"), openai_flaw(b'data: {"choices":[{"finish_reason":null}]}')[0]
-    (('', ''), 'stream_cut')
-    """
-    if not line:
-        return "stream_cut", "an answer without a line"
-    is_event = line.startswith(b"data:")
-    event = line.removeprefix(b"data:").strip()
-    if event == b"[DONE]":
-        return "", ""
-    value, shown = parsed(event) or {}, line[:EXCERPT].decode(errors="replace")
-    if value.get("error") is not None:
-        return "in_band_error", shown
-    choices = value.get("choices")
-    # with stream_options the last but one has the usage, and no choices
-    ends = choices == [] or any(
-        isinstance(one, dict) and one.get("finish_reason")
-        for one in (choices if isinstance(choices, list) else ())
-    )
-    if is_event and not ends:
-        return "stream_cut", f"no finish_reason and no [DONE]: {shown}"
-    return "", ""
 
 
 class Answers:
@@ -97,7 +55,7 @@ class Answers:
     def content(self, line: bytes) -> bool | None:
         """Does a line carry any of the answer? None: it is an error, or no JSON."""
         self.line, self.values = line, parsed(line)
-        if self.values is None or "error" in self.values:
+        if self.values is None or self.values.get("error"):
             return None
         return has_content(self.values)
 
@@ -107,9 +65,14 @@ class Answers:
 
     def failed(self, connection: Connection, kind: str, example: str, now: int) -> None:
         """Count a request that ended without a whole response."""
+        if kind != "connect":  # else its reader still has the answer before
+            reader, events = connection.reader, connection.events
+            line = reader.error_line if 200 <= reader.status < 300 else b""
+            if line and (events.says_error(line) if events else is_error(line)):
+                kind, example = "in_band_error", line[:EXCERPT].decode(errors="replace")
+            if reader.status:
+                self._status(reader.status)
         self.result.fail(kind, example)
-        if connection.reader.status and kind != "connect":
-            self._status(connection.reader.status)
         if self.on_end:
             self.on_end(connection, now, kind)
 
@@ -137,73 +100,116 @@ class Answers:
         if not 200 <= reader.status < 300:
             text = reader.excerpt.decode(errors="replace").strip()
             return "http_status", f"{reader.status} {text}".strip()
-        if self.openai:
-            return openai_flaw(reader.last_line)
+        if connection.events:
+            return connection.events.flaw(reader, connection.chunks)
         if not self.ollama:
             return "", ""
         if not reader.last_line:
             return "stream_cut", "an answer without a line"
-        if reader.error_line or last is None or "error" in last:
+        if reader.error_line or last is None or last.get("error"):
             line = reader.error_line or reader.last_line
             shown = line[:EXCERPT].decode(errors="replace")
-            if (parsed(line) or {}).get("error") is not None:
+            if is_error(line):
                 return "in_band_error", shown
-            head = reader.head
-            until_close = head is not None and not head.chunked and head.length is None
-            return "stream_cut" if until_close else "bad_json", shown
-        if last.get("done") is not True and last.get("status") != "success":
+            return "stream_cut" if reader.until_close else "bad_json", shown
+        if last.get("status") == "success":
+            return "", ""  # of a pull
+        if last.get("done") is not True:
             return "stream_cut", f'no "done": true after {connection.chunks} chunks'
+        if not connection.first and not number(last.get("eval_count")):
+            return "no_tokens", reader.last_line[:EXCERPT].decode(errors="replace")
         return "", ""
 
     def _succeeded(self, connection: Connection, stamp: int, last: dict[str, Any]) -> None:
-        result, record = self.result, self.record
+        result, record, events = self.result, self.record, connection.events
+        start = connection.start
         result.succeeded += 1
-        start, first = connection.start, connection.first
-        latency, ttft = stamp - start, first - start if first else None
+        latency = stamp - start
         record["latency_ms"](latency)
         if self.open_loop:
             record["schedule_deviation_ms"](connection.sent - start)
-        gap = 0.0
-        if ttft is not None:
-            record["ttft_ms"](ttft)
-            chunks, end = connection.chunks, connection.last
-            if connection.held is not None:
-                if has_content(last):
-                    record["gap_ms"](connection.held)
-                else:  # the last line only says that it is the last
-                    chunks, end = chunks - 1, end - connection.held
-            connection.chunks = chunks
-            result.chunks += chunks
-            gap = (end - first) / (chunks - 1) if chunks > 1 else 0.0
+        tokens = evaluated = read = 0
         if self.ollama:
-            self._ollama(last.get, latency, ttft)
+            get = last.get
+            tokens, evaluated = number(get("eval_count")), number(get("eval_duration"))
+            read = self._durations(number(get("load_duration")), get, evaluated)
+            self._counts(get("prompt_eval_count"), get("prompt_eval_cached_count"))
+        elif events:
+            tokens = number(events.usage.get("completion_tokens"))
+            self._counts(events.usage.get("prompt_tokens"), events.cached_tokens())
+        if tokens:
+            result.generated_tokens += tokens
+            if latency > 0:
+                record["tokens_per_s_per_request"](tokens * 1_000_000_000_000 // latency)
+        ttft, gap = self._paced(connection, stamp, last, tokens, evaluated)
+        if connection.first:
+            record["ttft_ms"](connection.first - start)
+            if read:
+                record["queue_ms"](max(0, connection.first - start - read))
         if self.limits_ns:
-            never = float("inf")  # a first token that nobody saw was not in time
-            seen = {"ttft": never if ttft is None else ttft, "gap": gap, "latency": latency}
+            seen = {"ttft": ttft, "gap": gap, "latency": latency}
             result.good += all(seen[name] <= limit for name, limit in self.limits_ns.items())
 
-    def _ollama(self, get: Callable[[str], object], latency: int, ttft: int | None) -> None:
-        """Ollama's own counts and durations (ns); it leaves out what is zero."""
-        result, record = self.result, self.record
-        load, prompt = _number(get("load_duration")), _number(get("prompt_eval_duration"))
-        evaluated, tokens = _number(get("eval_duration")), _number(get("eval_count"))
+    def _paced(
+        self,
+        connection: Connection,
+        stamp: int,
+        last: dict[str, Any],
+        tokens: int,
+        evaluated: int,
+    ) -> tuple[float, float]:
+        """Count chunks; forget the first one's time where the client cannot have seen it.
+
+        Returns first-token time and mean gap in ns; of an answer that was held back, the most that
+        they can have been.
+        """
+        result, events, first = self.result, connection.events, connection.first
+        if not first:
+            # an object of OpenAI's has no chunk; a first token that nobody saw was not in time
+            if events and events.body:
+                result.not_streamed += 1
+                result.chunks += 1
+            return float("inf"), 0.0
+        ttft, chunks, end = first - connection.start, connection.chunks, connection.last
+        # or does the last line only end it? The only line that was counted has content
+        is_chunk = chunks == 1 or events is not None or has_content(last)
+        held = connection.held
+        if is_chunk and held is not None:
+            self.record["gap_ms"](held)
+        elif not is_chunk:
+            chunks, end = chunks - 1, end - (held or 0)
+            connection.chunks = chunks
+        result.chunks += chunks
+        # a word and the token that ends the answer are two: it may have been streamed
+        burst = tokens > 2 and (stamp - first) * BURST < evaluated
+        if chunks == 1:
+            if not burst and (events or not is_chunk):
+                return ttft, 0.0
+            result.not_streamed += 1
+        else:
+            together = min(connection.together, chunks)
+            lumped = together > 1 and together * HELD_BACK > chunks
+            if not (lumped or burst):
+                return ttft, (end - first) / (chunks - 1)
+            result.buffered += 1
+            result.bursts += burst and together < chunks
+        connection.first = 0
+        return ttft, end - connection.start
+
+    def _counts(self, prompt: object, cached: object) -> None:
+        """What the prompt was, in tokens."""
+        result = self.result
+        result.prompt_tokens += number(prompt)
+        if cached is not None:  # Ollama 0.24 does not tell
+            result.cached_tokens = (result.cached_tokens or 0) + number(cached)
+
+    def _durations(self, load: int, get: Callable[[str], object], evaluated: int) -> int:
+        """Count Ollama's own durations, in ns; returns what came before generation."""
+        record, prompt = self.record, number(get("prompt_eval_duration"))
         if load:
             record["load_ms"](load)
         if prompt:
             record["prompt_ms"](prompt)
         if evaluated:
             record["eval_ms"](evaluated)
-        if ttft is not None and (load or prompt):
-            record["queue_ms"](max(0, ttft - load - prompt))
-        result.prompt_tokens += _number(get("prompt_eval_count"))
-        cached = get("prompt_eval_cached_count")
-        if cached is not None:  # Ollama 0.24 does not tell
-            result.cached_tokens = (result.cached_tokens or 0) + _number(cached)
-        result.generated_tokens += tokens
-        if tokens and latency > 0:
-            record["tokens_per_s_per_request"](tokens * 1_000_000_000_000 // latency)
-
-
-def _number(value: object) -> int:
-    """Ollama's counts and nanoseconds, 0 for what is none."""
-    return value if type(value) is int and 0 <= value < 2**63 else 0
+        return load + prompt

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 
+from labkit.load.events import Events
 from labkit.load.histogram import Histogram
 from labkit.load.wire import Reader
 
@@ -23,15 +24,16 @@ class Connection:
     """Times are nanoseconds of CLOCK_MONOTONIC."""
 
     __slots__ = (
-        "address begun chunks feed first held last reader receive request rests_until reused sent "
-        "socket start state steady unsent"
+        "address begun chunks events feed first held last reader receive request rests_until "
+        "reused sent socket start state steady together unsent"
     ).split()
 
+    request: bytes
     unsent: bytes  # of the request: what the kernel has not taken yet
 
-    def __init__(self, request: bytes, reader: Reader) -> None:
-        self.request = request
+    def __init__(self, reader: Reader, events: Events | None = None) -> None:
         self.reader = reader
+        self.events = events  # of an answer in OpenAI's dialect
         self.feed = reader.feed
         self.state = CLOSED
         self.reused = False  # has an answer come on this connection before?
@@ -46,14 +48,14 @@ class Connection:
         self.held: int | None = None  # its gap, counted when a line after it shows that it counts
         self.steady = False  # will a regular chunk be one more line and one more gap?
         self.chunks = 0
+        self.together = 0  # of them, in the first read: nobody saw when the first of them came
 
     def took(self, lines: int, stamp: int, regular: bool, gaps: Histogram) -> None:
         """Count lines that came in one read; `regular`: the last of them says that more follow."""
         if not self.first:
             self.first = self.last = stamp
-            self.chunks = 1
-            lines -= 1
-        if lines:
+            self.chunks = self.together = lines
+        else:
             if self.held is not None:
                 gaps.record(self.held)
             gap = (stamp - self.last) // lines  # one stamp for all: they are taken to come evenly

@@ -6,15 +6,16 @@ import os
 from collections import deque
 from time import monotonic_ns
 
-from labkit.load.answer import Answers, parsed
+from labkit.load.answer import Answers
 from labkit.load.connection import CLOSED, CONNECTING, IDLE, READING, SENDING, Connection
+from labkit.load.events import Events
 from labkit.load.head import Head
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
-from labkit.load.request import encode
 from labkit.load.result import Result
-from labkit.load.targets import Targets
-from labkit.load.wire import EXCERPT, Reader
+from labkit.load.targets import Targets, place
+from labkit.load.varied import requests
+from labkit.load.wire import Reader
 
 IDLE_CLOSE_NS = 100_000_000  # a close under way when a request was sent comes within a round trip
 RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its next try
@@ -29,7 +30,7 @@ class Exchanges:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.request = encode(plan)
+        self.requests = requests(plan)
         self.targets = Targets(plan)
         self.answers = Answers(plan)
         self.poller = poller()
@@ -42,6 +43,8 @@ class Exchanges:
         """Another phase begins: nothing is under way, connections stay."""
         self.result = result
         self.answers.count_into(result)
+        if self.targets.several:
+            result.addresses = dict.fromkeys(map(place, self.targets.addresses), 0)
         self.ended: deque[Connection] = deque()
         self.in_flight = self.connecting = 0
 
@@ -54,18 +57,22 @@ class Exchanges:
     def connection(self) -> Connection:
         """A new one, not open yet."""
         self.made += 1
+        answers = self.answers
+        events = Events() if answers.openai else None
         reader = Reader(
-            wants_lines=self.answers.ollama or self.answers.openai,
+            wants_lines=answers.ollama or events is not None,
             bodyless=self.plan.method == "HEAD",
-            content=self.answers.content if self.answers.ollama else _uncounted,
+            content=events.line if events else answers.content,
+            each=events is not None,
             heads=self.heads,
         )
-        return Connection(self.request, reader)
+        return Connection(reader, events)
 
     def begin(self, connection: Connection, start: int) -> None:
         """Send a request; `start` is when it should have gone out, 0 for now."""
         self.result.started += 1
         self.in_flight += 1
+        connection.request = next(self.requests)
         connection.start, connection.begun = start, monotonic_ns()
         moves = self.targets.changed and connection.state == IDLE
         if moves and self.targets.leave(connection.address):
@@ -117,10 +124,6 @@ class Exchanges:
             self._hang_up(connection)
             self._connect(connection)
             return
-        if "error" in (parsed(reader.error_line) or ()):  # the server said why
-            said = reader.error_line[:EXCERPT].decode(errors="replace")
-            self.failed(connection, "in_band_error", said)
-            return
         how = "closed" if error is None else error.strerror or str(error)
         seen = f"after {connection.chunks} chunks" if reader.started else "before any answer"
         self.failed(connection, "stream_cut", f"{how} {seen}")
@@ -129,6 +132,9 @@ class Exchanges:
         """The answer has come to its end."""
         self.in_flight -= 1
         self.answers.ended(connection, stamp)
+        if self.targets.several:
+            name = place(connection.address)
+            self.result.addresses[name] = self.result.addresses.get(name, 0) + 1
         # an answer that came before the whole request was sent: the rest of it would follow
         is_sent = connection.state == READING
         if is_sent and connection.reader.keep_alive and self.plan.keep_alive:
@@ -169,6 +175,8 @@ class Exchanges:
     def _send(self, connection: Connection) -> None:
         connection.begin()
         connection.reader.reset()
+        if connection.events:
+            connection.events.reset()
         connection.unsent = connection.request
         connection.sent = monotonic_ns()
         if not connection.start:
@@ -193,8 +201,3 @@ class Exchanges:
         del self.connections[connection.socket.fileno()]
         connection.close()  # which also takes it out of the epoll set
         self.targets.release(connection.address)
-
-
-def _uncounted(line: bytes) -> bool:
-    """Only Ollama's own lines are counted as chunks."""
-    return False

@@ -30,6 +30,7 @@ hey's flags, with hey's meaning:
 
 Ollama:
   --model NAME --prompt TEXT --api generate|chat --num-predict N --no-stream
+  --vary-prompt        digits before each prompt, so that the server's prompt cache has none of them
 
 Experiment:
   --rate R             R requests per second whatever comes back (open loop, -c the most at once);
@@ -179,6 +180,7 @@ VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {
 }
 SWITCHES = {
     "--no-stream": ("stream", False),
+    "--vary-prompt": ("vary_prompt", True),
     "--disable-keepalive": ("keep_alive", False),
     "--progress": ("progress", True),
     "--realtime": ("realtime", True),

@@ -17,6 +17,7 @@ FIELDS: dict[str, object] = {
     "api": None,  # "generate", "chat", or None: `body` is sent as it is
     "model": None,
     "prompt": "Why is the sky blue?",
+    "vary_prompt": False,  # each prompt begins with digits of its own: no prompt cache has it
     "num_predict": None,
     "stream": True,
     "requests": 200,  # exactly so many; None: until `seconds` are over
@@ -65,6 +66,7 @@ class Plan:
     api: str | None
     model: str | None
     prompt: str
+    vary_prompt: bool
     num_predict: int | None
     stream: bool
     requests: int | None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from labkit.load.connection import Connection
 from labkit.load.histogram import UNITS, Histogram
+from labkit.load.notes import LOOK, answered
 from labkit.load.result import Result
 
 BAR = 40
@@ -49,6 +50,9 @@ def text(result: Result) -> str:
         )
     if cached := result.cached():
         lines.append(f"  Prompt cache:  {cached}")
+    if result.addresses:
+        used, known = answered(result)
+        lines.append(f"  Addresses:     {used} of {known} answered")
     goodput = result.goodput()
     if goodput:
         limits = ", ".join(f"{name[:-3]} {ms:g} ms" for name, ms in goodput["limits"].items())
@@ -67,9 +71,11 @@ def text(result: Result) -> str:
         for kind, count in result.failures.items():
             if count:
                 lines.append(f"  {kind}\t{count}, such as: {result.failure_examples[kind]}")
+                lines += [f"  \t{LOOK[kind]}"] if kind in LOOK else []
     trust = result.trust()
     lines += ["", f"These figures are {trust['verdict']}; {_own(result)}"]
     lines += [f"  because {reason}" for reason in trust["reasons"]]
+    lines += [f"  note: {note}" for note in result.notes() if note != cached]
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ import sys
 
 from labkit.load.errors import LoadError
 from labkit.load.histogram import Histogram
+from labkit.load.notes import cached, notes
 from labkit.load.plan import Plan
 
 TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
@@ -20,6 +21,7 @@ FAILURES = (
     "http_status",  # anything but 2xx; redirects are not followed
     "in_band_error",  # {"error": ...} under a 200
     "stream_cut",  # closed before it was whole, or no "done": true; no finish_reason under /v1
+    "no_tokens",  # whole, and without any of the answer
     "bad_json",  # whole, and not JSON lines
     "bad_http",  # not an HTTP/1.1 response
 )
@@ -35,7 +37,6 @@ METRICS = (
     "schedule_deviation_ms",
     "connect_ms",
 )
-CACHED_SHARE = 0.5  # of the prompts' tokens: more than a template that all prompts share
 LATE_S = 0.1  # workers who begin further apart did not ask together
 # tokens per second are recorded in thousandths, all else in nanoseconds
 UNIT = {"tokens_per_s_per_request": "0.001/s"}
@@ -66,6 +67,9 @@ class Result:
         self.max_rss_bytes = 0
         self.reads = self.coalesced_reads = self.clock_steps = 0
         self.reconnects = 0  # requests sent again: the server had closed the idle connection
+        self.not_streamed = 0  # answers in one piece: one object, or one chunk with all of it
+        self.buffered = self.bursts = 0  # streams that came in one go; and in more than one read
+        self.addresses: dict[str, int] = {}  # of several: how many answers each gave
         self.unstamped_reads = 0  # by the client's clock: the kernel stamped not yet, or never
         self.reasons: list[str] = []  # why the figures are doubtful
         self.workers: list[dict[str, Any]] = []  # client and trust of each, when merged
@@ -98,14 +102,12 @@ class Result:
         }
 
     def cached(self) -> str:
-        """A warning when most of the prompts had been read before, or an empty text."""
-        if not self.cached_tokens or self.cached_tokens < CACHED_SHARE * self.prompt_tokens:
-            return ""
-        share = min(self.cached_tokens / self.prompt_tokens, 1.0) if self.prompt_tokens else 1.0
-        return (
-            f"{share:.0%} of the prompts' tokens were in Ollama's cache and not read again:"
-            " prompts that differ wait longer for the first token"
-        )
+        """What the prompt cache had, in words, or an empty text."""
+        return cached(self)
+
+    def notes(self) -> list[str]:
+        """What must be known beside the figures."""
+        return notes(self)
 
     def client(self) -> dict[str, Any]:
         """The engine's own part: CPU, memory, delay."""
@@ -115,6 +117,9 @@ class Result:
             "delay_ms": self.delay.summary(),
             "reads": self.reads,
             "coalesced_reads": self.coalesced_reads,
+            "not_streamed": self.not_streamed,
+            "buffered": self.buffered,
+            "addresses": self.addresses,
             "reconnects": self.reconnects,
             "coalesced_share": round(self.coalesced_reads / self.reads, 6) if self.reads else 0.0,
             "timestamps": self.timestamps,
@@ -170,7 +175,7 @@ class Result:
             **{name: histogram.summary() for name, histogram in self.metrics.items()},
             "goodput": self.goodput(),
             "client": self.client(),
-            "trust": self.trust(),
+            "trust": {**self.trust(), "notes": self.notes()},
             "workers": self.workers,
         }
 
@@ -214,7 +219,8 @@ class Result:
         client = raw["client"]
         result.delay = Histogram.of(client["delay_ms"])
         for name in _CLIENT:
-            setattr(result, name, client[name])
+            setattr(result, name, client.get(name, 0))
+        result.addresses = client.get("addresses", {})
         result.reasons = raw["trust"]["reasons"]
         return result
 
@@ -237,6 +243,8 @@ class Result:
                 whole.cached_tokens = (whole.cached_tokens or 0) + result.cached_tokens
             for kind, count in result.failures.items():
                 whole.failures[kind] += count
+            for address, count in result.addresses.items():
+                whole.addresses[address] = whole.addresses.get(address, 0) + count
             for status, count in result.statuses.items():
                 whole.statuses[status] = whole.statuses.get(status, 0) + count
             whole.failure_examples = {**result.failure_examples, **whole.failure_examples}
@@ -253,7 +261,10 @@ class Result:
         return whole
 
 
-_CLIENT = "cpu_s max_rss_bytes reads coalesced_reads unstamped_reads clock_steps reconnects".split()
+_CLIENT = (
+    "cpu_s max_rss_bytes reads coalesced_reads unstamped_reads clock_steps reconnects "
+    "not_streamed buffered"
+).split()
 _SUMS = (
     "started",
     "succeeded",

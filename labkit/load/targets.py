@@ -38,6 +38,16 @@ def is_loopback(address: Address) -> bool:
     return host == "::1" or host.startswith("127.")
 
 
+def place(address: Address) -> str:
+    """An address as `--address` takes it.
+
+    >>> place((socket.AF_INET6, ("::1", 11434, 0, 0)))
+    '[::1]:11434'
+    """
+    host, port = address[1][:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class Targets:
     """The addresses of a plan, used evenly; a name is resolved again every few seconds."""
 
@@ -52,6 +62,7 @@ class Targets:
         self.fixed = bool(plan.addresses) or literal
         self.family = self.addresses[0][0]
         self.used = dict.fromkeys(self.addresses, 0)
+        self.several = len(self.addresses) > 1
         self.turn = 0
         self.asked_at = time.monotonic()
         self.changed = False  # did the name's addresses change since the start?
@@ -97,7 +108,7 @@ class Targets:
             return  # a resolver that is silent for a moment: the known addresses stay
         found = [address for address in found if address[0] == self.family]
         if found and set(found) != set(self.addresses):
-            self.addresses, self.changed = found, True
+            self.addresses, self.several, self.changed = found, len(found) > 1, True
 
 
 def _one_family(addresses: list[Address]) -> list[Address]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from labkit.load.histogram import Histogram
+from labkit.load.notes import buffered
 from labkit.load.result import Result
 
 CPU_SHARE = 0.9
@@ -11,8 +13,12 @@ DEVIATION_MS = 5.0
 
 
 def judge(result: Result, *, late_arrivals: int = 0) -> None:
-    """Fill in `result.reasons`."""
+    """Fill in `result.reasons`, and drop what the client cannot have seen."""
     reasons = result.reasons = []
+    if result.bursts > COALESCED_SHARE * result.succeeded:
+        result.metrics["gap_ms"] = Histogram()  # those between the pieces of a burst
+    if result.failed and not result.succeeded:
+        reasons.append("no answer succeeded: there are no figures of any")
     if result.duration_s and result.cpu_s / result.duration_s > CPU_SHARE:
         share = result.cpu_s / result.duration_s
         reasons.append(f"the client used {share:.0%} of a CPU: it may be what limits the rate")
@@ -26,7 +32,11 @@ def judge(result: Result, *, late_arrivals: int = 0) -> None:
         reasons.append(f"the client read what had come {late:.1f} ms late (p99)")
     if result.clock_steps:
         reasons.append(f"the clock was set {result.clock_steps} times")
-    if result.reads and result.coalesced_reads / result.reads > COALESCED_SHARE:
+    if said := buffered(result):
+        reasons.append(said)
+    unseen = result.buffered + result.not_streamed
+    have_gaps = not unseen or unseen < result.succeeded
+    if have_gaps and result.reads and result.coalesced_reads / result.reads > COALESCED_SHARE:
         share = result.coalesced_reads / result.reads
         reasons.append(f"{share:.0%} of reads held several chunks: their gaps are averages")
     deviation = result.metrics["schedule_deviation_ms"].quantile(0.99)

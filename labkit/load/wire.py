@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labkit.load.head import BadResponse, Head, parse_head
+from labkit.load.json_line import is_error
 
 MAX_HEAD = 64 * 1024
 MAX_SIZE_LINE = 4096
@@ -31,11 +32,12 @@ class Reader:
     saw (the fast path never takes a last one).
 
     `content` tells of each line whether it carries any of the answer (None: it is flawed) until one
-    does; only from that one on lines are counted. Without it, all are counted, and kept in `lines`.
+    does; only from that one on lines are counted. With `each` it is asked of every line, and those
+    are counted that do. Without `content` all are counted, and kept in `lines`.
     """
 
     __slots__ = (
-        "bodyless complete content error_line excerpt head heads keep_lines last_line "
+        "bodyless complete content each error_line excerpt head heads keep_lines last_line "
         "line_bytes lines missing pending regular rest started state surplus wants_lines"
     ).split()
 
@@ -45,11 +47,12 @@ class Reader:
         wants_lines: bool = True,
         bodyless: bool = False,
         content: Callable[[bytes], bool | None] | None = None,
+        each: bool = False,
         heads: dict[bytes, Head] | None = None,
     ) -> None:
         self.wants_lines = wants_lines
         self.bodyless = bodyless  # answers to HEAD have a length and no body
-        self.content = content
+        self.content, self.each = content, each
         # Heads repeat within a second (Date): readers of one run share what they have parsed.
         self.heads = {} if heads is None else heads
         self.reset()
@@ -66,9 +69,7 @@ class Reader:
         self.keep_lines = True  # no content yet: lines are looked at, not only counted
         self.regular = False  # may the next bytes take the fast path?
         self.last_line = b""
-        self.error_line = (
-            b""  # a line that begins with {"error", or one that `content` found flawed
-        )
+        self.error_line = b""  # one that says an error, else the first that `content` found flawed
         self.excerpt = b""
         self.started = False  # has any byte of this response come?
         self.complete = False
@@ -83,6 +84,11 @@ class Reader:
     def keep_alive(self) -> bool:
         """May the connection carry another request?"""
         return self.head is not None and self.complete and self.head.keep_alive and not self.surplus
+
+    @property
+    def until_close(self) -> bool:
+        """Is the end of the body where the connection ends?"""
+        return self.head is not None and not self.head.chunked and self.head.length is None
 
     def feed(self, data: bytes) -> int:
         """Read what was received; the number of lines that ended in it."""
@@ -261,7 +267,7 @@ class Reader:
         if full:
             self.last_line = full[-1]
             for line in full:
-                if line.startswith(b'{"error"'):
+                if b'"error"' in line and (line.startswith(b'{"error"') or is_error(line)):
                     self.error_line = line
             if self.keep_lines:
                 return self._keep(full)
@@ -271,14 +277,17 @@ class Reader:
         if self.content is None:
             self.lines += lines
             return len(lines)
+        count = 0
         for index, line in enumerate(lines):
             verdict = self.content(line)
             if verdict:
-                self.keep_lines = False
-                return len(lines) - index
-            if verdict is None:
+                if not self.each:
+                    self.keep_lines = False
+                    return len(lines) - index
+                count += 1
+            elif verdict is None:
                 self.error_line = self.error_line or line
-        return 0
+        return count
 
     def _finish(self) -> int:
         """The response is whole; a last line needs no LF."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from html import escape
 
+from labkit.load.notes import LOOK
 from labkit.load.result import Result
 from labkit.ui.chart import Chart, number
 from labkit.ui.notebook import Shown
@@ -23,8 +24,17 @@ class Measured(Shown):
     `labkit.load/1`. Times are milliseconds; rates count answers that were whole, and nothing else.
     """
 
-    def __init__(self, target: str, levels: list[Result], *, pods: int = 0, swept: bool = False):
+    def __init__(
+        self,
+        target: str,
+        levels: list[Result],
+        *,
+        pods: int = 0,
+        swept: bool = False,
+        behind: int = 0,  # how many Pods share the connections to the target; 0: not known
+    ):
         self.target, self.levels, self.pods, self.swept = target, levels, pods, swept
+        self.behind = behind
 
     @property
     def items(self) -> list[dict]:
@@ -138,14 +148,36 @@ class Measured(Shown):
         for kind, count in self.failures.items():
             example = next(e for level in self.levels if (e := level.failure_examples.get(kind)))
             lines.append(f"✗ {count} {kind}, such as: {example}")
+            lines += [f"  {LOOK[kind]}"] if kind in LOOK else []
         lines += [f"■ doubtful: {reason}" for reason in self.doubts]
         lines = lines or ["✓ no answer failed, and the figures can be trusted"]
-        cached = dict.fromkeys(level.cached() for level in self.levels)
-        lines += [f"● prompt cache: {said}" for said in cached if said]
+        lines += dict.fromkeys(
+            f"● prompt cache: {note}" if note == level.cached() else f"● {note}"
+            for level in self.levels
+            for note in level.notes()
+        )
+        lines += [f"● {one}" for one in self.left_out()]
         late_ms = [delay["p99"] for level in self.levels for delay in _delays(level)]
         if late_ms:
             who = "each worker" if self.pods > 1 else "the client"
             lines.append(f"{who} read 99 % of what arrived within {max(late_ms):.2g} ms")
+        return lines
+
+    def left_out(self) -> list[str]:
+        """Where Pods behind a Service got no request, in words.
+
+        Each connection leads to one Pod, so fewer connections than Pods leave some out.
+        """
+        lines = []
+        for level in self.levels:
+            opened = level.metrics["connect_ms"].summary()
+            if opened and opened["count"] < self.behind:
+                load = f"{self._load(level)} {self._load_name()}: " if self.swept else ""
+                lines.append(
+                    f"{load}at most {opened['count']} of the {self.behind} Pods behind"
+                    f" {self.target} answered, one for each connection"
+                    f" (-c {self.behind} or more, or --disable-keepalive)"
+                )
         return lines
 
     def _load(self, level: Result) -> float | int:

@@ -29,6 +29,22 @@ def words(session: Session, one: Target, path: str) -> list[str]:
     return found
 
 
+def pods_behind(session: Session, one: Target) -> int:
+    """How many ready Pods share the connections of a Service; 0 where that cannot be said.
+
+    A headless Service has no address of its own, so the engine sees its Pods. With a session
+    affinity all connections of a client go to one Pod.
+    """
+    if one.resource.kind != "Service":
+        return 0
+    spec = refs.found(session, one)["spec"]
+    if spec.get("clusterIP") == "None" or spec.get("sessionAffinity") == "ClientIP":
+        return 0
+    with suppress(Unreachable):  # a Service without a selector
+        return sum(map(refs.ready, refs.pods_of(session, one)))
+    return 0
+
+
 def require_answers(session: Session, one: Target, model: str | None) -> None:
     """Raises Unreachable, and ModelMissing where no Pod has the model."""
     # an error that its server tells is an answer: not every path has to be there

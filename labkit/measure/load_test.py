@@ -24,9 +24,9 @@ from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
 from labkit.load.options import Options, is_url, parse, split
 from labkit.load.plan import Plan
-from labkit.load.request import encode
 from labkit.load.result import Result
 from labkit.load.targets import Targets
+from labkit.load.varied import requests
 from labkit.measure import load_pods, load_target
 from labkit.measure.load_result import Measured
 from labkit.setup.host import speed
@@ -51,6 +51,7 @@ def load_test(
     pods: int = 1,
     model: str | None = None,
     prompt: str = PROMPT,
+    vary_prompt: bool = False,
     api: str = "generate",
     num_predict: int | None = None,
     path: str = "",
@@ -75,8 +76,10 @@ def load_test(
     open loop, `clients` the most at once, 1000 if not said), at `arrivals` that are "constant" or
     "poisson".
     `warmup` requests go first and are not counted. `path` and `body` send something else than a
-    prompt. `goodput` has limits in ms, {"ttft": 500, "gap": 100, "latency": 9000}. One answer may
-    take `timeout_s` seconds, by default 60 and more on a slow machine.
+    prompt. `vary_prompt` puts digits before each prompt: equal ones are in Ollama's prompt cache
+    from the second on, and are not read again. `goodput` has limits in ms,
+    {"ttft": 500, "gap": 100, "latency": 9000}. One answer may take `timeout_s` seconds, by default
+    60 and more on a slow machine.
 
     Shows how far it is; Ctrl-C gives what there is until then. Raises Unreachable (no answer
     there), NotFound, ModelMissing, PodFailed (its Pods will not run), Refused (a quota),
@@ -99,6 +102,7 @@ def load_test(
     elif not path:
         given += ["--model", model or labkit.model, "--prompt", prompt, "--api", api]
         given += ["--num-predict", str(num_predict)] if num_predict is not None else []
+    given += ["--vary-prompt"] if vary_prompt else []
     given += ["--warmup", str(warmup)] if warmup else []
     limits = ",".join(f"{name}={limit:g}" for name, limit in (goodput or {}).items())
     given += ["--goodput", limits] if limits else []
@@ -132,6 +136,8 @@ def command(words: list[str]) -> int:
         print("\n\n".join(report.text(level) for level in found.levels))
         if found.swept:
             print("\n" + report.sweep(found.levels))
+        for line in found.left_out():
+            print(f"  note: {line}")
     if found.interrupted:
         return engine_main.INTERRUPTED
     return engine_main.FAILED if found.failed else 0
@@ -144,6 +150,7 @@ class Asked(NamedTuple):
     options: Options
     pods: int  # 0: it runs on this machine
     run: Run
+    behind: int = 0  # Pods of a Service; 0: not known
 
 
 def asked(words: Sequence[str]) -> Asked:
@@ -158,7 +165,7 @@ def asked(words: Sequence[str]) -> Asked:
             raise LoadError("these are for what is in the cluster", " ".join(own), hint)
         options = parse([*rest, target])
         Targets(options.plan).guard(options.owned)
-        encode(options.plan)  # what is wrong with it is said here, not by a process of its own
+        requests(options.plan)  # what is wrong with it is said here, not by a process of its own
         return Asked(target, options, 0, partial(_here, processes=options.processes))
     session = sessions.current()
     pods = _count(own.get("--pods", "1"))
@@ -166,6 +173,7 @@ def asked(words: Sequence[str]) -> Asked:
         rest += [] if _has(rest, "--model") else ["--model", labkit.model]
     one = refs.parsed(session, target)
     options = parse([*rest, *load_target.words(session, one, own.get("--path", "/"))])
+    requests(options.plan)
     for option in _NOT_IN_PODS:
         if _has(rest, option):
             raise LoadError("in the cluster workers are Pods", option, "--pods 4")
@@ -173,7 +181,8 @@ def asked(words: Sequence[str]) -> Asked:
         hint = "-o json has the histograms of all workers"
         raise LoadError("Pods keep no row for each request", "-o csv", hint)
     load_target.require_answers(session, one, options.plan.model)
-    return Asked(str(one), options, pods, partial(load_pods.run, session, pods=pods))
+    run = partial(load_pods.run, session, pods=pods)
+    return Asked(str(one), options, pods, run, load_target.pods_behind(session, one))
 
 
 def _has(words: list[str], option: str) -> bool:
@@ -210,7 +219,8 @@ def _measured(wanted: Asked) -> Measured:
             if found[-1].interrupted:
                 break
         swept = bool(wanted.options.sweep)
-        measured = Measured(wanted.target, found, pods=wanted.pods, swept=swept)
+        known = {"pods": wanted.pods, "behind": wanted.behind}
+        measured = Measured(wanted.target, found, swept=swept, **known)
         live.show(repr(measured), measured._repr_html_())  # which says itself how it ended
     return measured
 

@@ -14,6 +14,7 @@ from tests.load.answers import CHUNKED, END, chunk, chunked, head, lines, sized
 
 LONGEST_S = 20.0  # no way goes on for longer, whatever the client does
 PAUSE_S = 0.0003  # between the bytes of what comes slowly: each is a read of its own
+STREAM_S = 0.01  # between the reads of a stream
 THINKS_S = 0.4  # far more than a close takes that was under way when the request was sent
 FIRST, *_, LAST = lines()
 GOOD = chunked(lines())
@@ -161,6 +162,14 @@ def good(client: Client) -> None:
     """A stream as Ollama sends it; the connection stays."""
     client.request()
     client.send(GOOD)
+
+
+def streams(client: Client) -> None:
+    """A good answer whose first word comes before the others, as a stream's does."""
+    client.request()
+    client.send(CHUNKED, chunk(FIRST))
+    time.sleep(STREAM_S)
+    client.send(GOOD.removeprefix(CHUNKED + chunk(FIRST)))
 
 
 def answer_byte_by_byte(client: Client) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from labkit.load import engine
+from labkit.load import engine, report
 from labkit.load.errors import LoadError
 from labkit.load.plan import Plan
+from labkit.load.result import Result
 from labkit.load.targets import Targets
 from tests.load.misbehaving import closes_between_requests, good, serving
 
@@ -84,6 +85,38 @@ def test_fewer_clients_than_addresses_send_all_requests(rate):
         plan = planned("http://ollama", addresses=(place(one.url), place(two.url)), clients=1)
         result = engine.run(plan.replace(rate=rate))
     assert (result.succeeded, result.failed) == (40, 0)
+
+
+@pytest.mark.parametrize(("clients", "used"), [(1, 1), (2, 2), (4, 2)])
+def test_of_several_addresses_it_is_told_how_many_answered(clients, used):
+    with serving(good) as one, serving(good) as two:
+        places = (place(one.url), place(two.url))
+        result = engine.run(planned("http://ollama", addresses=places, clients=clients, warmup=2))
+    told = result.plain()["client"]["addresses"]
+    assert told.keys() == set(places)
+    assert sum(told.values()) == 40 and sum(answers > 0 for answers in told.values()) == used
+    assert f"  Addresses:     {used} of 2 answered" in report.text(result)
+    notes = [note for note in result.notes() if "addresses" in note]
+    assert notes == (
+        ["1 of 2 addresses answered: a client keeps to one, so -c 2 or more"] if used == 1 else []
+    )
+    again = Result.from_json(result.to_json())
+    merged = Result.merge([again, again])
+    assert merged.addresses == {name: 2 * count for name, count in told.items()}
+
+
+def test_a_dead_address_is_not_among_those_that_answered():
+    with serving(good) as server, dead() as nobody:
+        result = engine.run(planned("http://ollama", addresses=(nobody, place(server.url))))
+    assert result.addresses == {nobody: 0, place(server.url): result.succeeded}
+
+
+def test_of_one_address_nothing_is_told():
+    """A Service's: its Pods cannot be told apart."""
+    with serving(good) as server:
+        result = engine.run(planned(server.url))
+    assert result.plain()["client"]["addresses"] == {}
+    assert "addresses" not in report.text(result).lower()
 
 
 def test_the_connections_of_one_client_after_the_other_go_to_each_address_in_turn():

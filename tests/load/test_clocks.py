@@ -7,7 +7,7 @@ import pytest
 
 from labkit.load import clock, connection, engine, exchange
 from labkit.load.plan import Plan
-from tests.load.misbehaving import good, never_answers, serving
+from tests.load.misbehaving import good, never_answers, serving, streams
 
 pytestmark = pytest.mark.usefixtures("none_leaked")
 
@@ -22,19 +22,20 @@ def planned(url: str, **fields: object) -> Plan:
 
 def test_without_kernel_stamps_the_run_goes_on_and_the_verdict_says_so(monkeypatch):
     monkeypatch.setattr(connection, "SO_TIMESTAMPNS", NO_SUCH_OPTION)
-    with serving(good) as server:
+    with serving(streams) as server:
         result = engine.run(planned(server.url))
     assert (result.succeeded, result.failed) == (40, 0)
     plain = result.plain()
     assert plain["client"]["timestamps"] == "user"
     assert plain["client"]["delay_ms"] is None
     assert plain["trust"]["verdict"] == "doubtful"
-    said = "40 reads had no kernel timestamp: the client's own delay is part of their figures"
+    said = "80 reads had no kernel timestamp: the client's own delay is part of their figures"
     assert said in plain["trust"]["reasons"]
     assert plain["ttft_ms"]["count"] == plain["latency_ms"]["count"] == 40
     assert 0 < plain["ttft_ms"]["min"] <= plain["latency_ms"]["max"]
 
 
+@pytest.mark.usefixtures("stamping")
 def test_with_kernel_stamps_the_verdict_does_not_speak_of_them():
     with serving(good) as server:
         result = engine.run(planned(server.url))
@@ -105,7 +106,7 @@ def test_reads_of_a_client_that_stood_still_are_in_its_delay(monkeypatch):
 
 @pytest.mark.parametrize("step_ns", [HOUR_NS, -HOUR_NS], ids=["forward", "back"])
 def test_the_kernels_stamps_from_before_the_clock_was_set_are_not_taken(monkeypatch, step_ns):
-    with serving(good) as server:
+    with serving(streams) as server:
         monkeypatch.setattr(clock, "time", Stepped(server, 20, step_ns))
         result = engine.run(planned(server.url, clients=8, requests=80))
     assert (result.succeeded, result.clock_steps) == (80, 1)

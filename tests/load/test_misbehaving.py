@@ -14,6 +14,7 @@ pytestmark = pytest.mark.usefixtures("none_leaked")
 
 VALID = (
     "good",
+    "streams",
     "answer_byte_by_byte",
     "extensions_and_trailers",
     "chunks_across_lines",
@@ -97,9 +98,10 @@ def whole(result: Result) -> None:
     assert requests["failed"] == sum(plain["failures"].values())
     assert requests["started"] == requests["succeeded"] + requests["failed"]
     assert requests["unfinished"] == 0
-    for name in ("latency_ms", "ttft_ms"):
-        counted = plain[name]["count"] if plain[name] else 0
-        assert counted == requests["succeeded"], name
+    counted = {name: (plain[name] or {"count": 0})["count"] for name in ("latency_ms", "ttft_ms")}
+    assert counted["latency_ms"] == requests["succeeded"]
+    assert counted["ttft_ms"] + plain["client"]["buffered"] == requests["succeeded"]
+    assert plain["client"]["not_streamed"] == 0
     if requests["succeeded"]:
         assert plain["tokens"] == {
             "prompt": 3 * requests["succeeded"],

@@ -6,7 +6,8 @@ import pytest
 
 from labkit.load import engine
 from labkit.load.plan import Plan
-from tests.load.misbehaving import GOOD, Client, good, never_answers, serving
+from tests.load.answers import CHUNKED, chunk
+from tests.load.misbehaving import FIRST, GOOD, STREAM_S, Client, good, never_answers, serving
 
 pytestmark = pytest.mark.usefixtures("none_leaked")
 
@@ -16,7 +17,9 @@ ANSWER_S = 0.02
 def answers_after_a_while(client: Client) -> None:
     client.request()
     time.sleep(ANSWER_S)
-    client.send(GOOD)
+    client.send(CHUNKED, chunk(FIRST))
+    time.sleep(STREAM_S)
+    client.send(GOOD.removeprefix(CHUNKED + chunk(FIRST)))
 
 
 def planned(url: str, **fields: object) -> Plan:

@@ -63,6 +63,11 @@ def test_a_model_makes_it_a_request_to_ollamas_api():
     assert plan("--model", "m", "--api", "chat").api == "chat"
 
 
+def test_prompts_are_varied_on_request():
+    assert plan("--model", "m", "--vary-prompt").vary_prompt is True
+    assert plan("--model", "m").vary_prompt is False
+
+
 def test_an_open_loop_may_open_many_connections():
     assert (plan("--rate", "2.5").rate, plan("--rate", "2.5").clients) == (2.5, 1000)
     assert plan("--rate", "2.5", "-c", "4").clients == 4

@@ -51,6 +51,7 @@ def test_repr_names_what_differs_from_the_defaults():
         ({"warmup": -1}, "warmup cannot be -1"),
         ({"url": 5}, "url cannot be 5"),
         ({"stream": "no"}, "stream cannot be 'no'"),
+        ({"vary_prompt": 1}, "vary_prompt cannot be 1"),
         ({"headers": "A: b"}, "headers cannot be 'A: b'"),
         ({"arrivals": "x"}, "no such arrivals"),
         ({"goodput": (("tpot", 1.0),)}, "headers or goodput cannot be so"),

@@ -56,10 +56,13 @@ def test_an_answer_whose_model_died_is_an_error_under_a_200(asked, version):
 
 @each_version
 @pytest.mark.parametrize("path", [CHAT, TEXT])
-def test_a_whole_stream_succeeds_and_counts_no_chunks(asked, version, path):
-    result = asked(recorded.text(version, "v1-chat.txt"), path)
+def test_a_whole_stream_succeeds_and_counts_its_words_and_tokens(asked, version, path):
+    body = recorded.text(version, "v1-chat.txt")
+    result = asked(body, path)
     assert (result.succeeded, result.failures) == (4, failed())
-    assert result.chunks == 0 and result.statuses == {200: 4}
+    assert result.chunks == 4 * 50 == 4 * body.count(":null}]}") and result.statuses == {200: 4}
+    assert (result.prompt_tokens, result.generated_tokens) == (4 * 7, 4 * 51)
+    assert result.cached_tokens == {"0.24.0": None, "0.34.2": 4 * 6}[version]
 
 
 @each_version
@@ -67,6 +70,8 @@ def test_a_stream_whose_model_died_is_cut_though_http_says_that_it_is_whole(aske
     result = asked(recorded.text(version, "v1-chat-killed.txt"))
     assert (result.succeeded, result.failures) == (0, failed(stream_cut=4))
     assert result.failure_examples["stream_cut"].startswith("no finish_reason and no [DONE]: data:")
+    words = recorded.text(version, "v1-chat-killed.txt").count("data:") - 1  # the last has no text
+    assert result.failure_examples["stream_cut"].endswith(f"(after {words} chunks)")
     assert result.statuses == {200: 4}
 
 

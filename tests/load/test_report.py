@@ -97,7 +97,7 @@ def test_a_sweep_is_a_table_with_a_row_for_each_level():
 
 
 def test_a_csv_row_has_heys_columns_and_ours():
-    connection = Connection(b"", Reader())
+    connection = Connection(Reader())
     connection.reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     second = 1_000_000_000
     connection.start = connection.sent = 5 * second

@@ -67,6 +67,57 @@ def test_a_prompt_cache_that_had_most_of_the_prompts_is_told_once_and_is_no_doub
     assert measured.doubts == []
 
 
+def test_an_answer_without_tokens_is_told_with_what_to_look_at():
+    found = level()
+    found.fail("no_tokens", '{"done_reason": "load"}')
+    lines = repr(Measured("pod/ollama", [found])).splitlines()
+    assert lines[-2] == '✗ 1 no_tokens, such as: {"done_reason": "load"}'
+    assert 'look at the spelling of "prompt" or "messages"' in lines[-1]
+
+
+def test_answers_that_were_no_streams_are_told_once_and_are_no_doubt():
+    levels = [level(1), level(2)]
+    for one in levels:
+        one.not_streamed = 4
+    measured = Measured("pod/ollama", levels, swept=True)
+    assert measured.doubts == []
+    (line,) = [line for line in repr(measured).splitlines() if line.startswith("●")]
+    assert line.startswith("● 4 of 4 answers came in one piece")
+    assert line.endswith("first-token times, gaps and queue wait are not to be had")
+
+
+@pytest.mark.parametrize(
+    ("behind", "connections", "said"),
+    [
+        (3, 2, "at most 2 of the 3 Pods behind service/ollama answered"),
+        (3, 3, ""),
+        (3, 40, ""),
+        (0, 1, ""),
+        (3, 0, ""),
+    ],
+)
+def test_fewer_connections_than_pods_behind_a_service_leave_pods_out(behind, connections, said):
+    found = level(connections or 1)
+    for _ in range(connections):
+        found.metrics["connect_ms"].record(MS)
+    measured = Measured("service/ollama", [found], pods=1, behind=behind)
+    lines = [line for line in repr(measured).splitlines() if "answered, one for each" in line]
+    assert [line.partition(", one for each")[0] for line in lines] == (
+        [f"● {said}"] if said else []
+    )
+    assert (f"(-c {behind} or more" in repr(measured)) == bool(said)
+    assert measured.doubts == []
+
+
+def test_in_a_sweep_the_levels_that_left_pods_out_are_told():
+    levels = [level(clients) for clients in (1, 4)]
+    for one in levels:
+        for _ in range(one.plan.clients):
+            one.metrics["connect_ms"].record(MS)
+    (said,) = Measured("service/ollama", levels, pods=1, swept=True, behind=2).left_out()
+    assert said.startswith("1 at a time: at most 1 of the 2 Pods")
+
+
 def test_the_worst_of_the_workers_own_delays_is_told():
     parts = []
     for index, late_ms in enumerate((1, 3)):

@@ -17,6 +17,7 @@ HERE = SimpleNamespace(namespace="lab")
 def cluster(monkeypatch):
     """What is there: ports of the Service, Pods and if they are ready, models, an error."""
     there = SimpleNamespace(ports=[{"port": 80}], ready={"10.0.0.7": True, "10.0.0.8": False})
+    there.spec = {}
     there.held, there.error = {"a": ["x:latest"], "b": ["y:1"]}, None
 
     class Server:
@@ -35,7 +36,9 @@ def cluster(monkeypatch):
         return [{"metadata": {"name": n}, "status": {"podIP": ip}} for n, ip in found]
 
     patch = monkeypatch.setattr
-    patch(load_target.refs, "found", lambda here, one: {"spec": {"ports": there.ports}})
+    patch(
+        load_target.refs, "found", lambda here, one: {"spec": {"ports": there.ports, **there.spec}}
+    )
     patch(load_target.refs, "pods_of", pods)
     patch(load_target.refs, "ready", lambda pod: there.ready[pod["status"]["podIP"]])
     patch(load_target.proxy, "opened", lambda here, target: Server())
@@ -52,6 +55,27 @@ def test_a_service_is_asked_by_its_name_and_its_first_port(cluster):
 def test_of_a_deployment_the_pods_that_are_ready_are_asked(cluster):
     words = ["http://ollama:11434/", "--address", "10.0.0.7:11434"]
     assert load_target.words(HERE, DEPLOYMENT, "/") == words
+
+
+def test_the_ready_pods_behind_a_service_are_counted(cluster):
+    assert load_target.pods_behind(HERE, SERVICE) == 1
+    cluster.ready = dict.fromkeys(cluster.ready, True)
+    assert load_target.pods_behind(HERE, SERVICE) == 2
+
+
+@pytest.mark.parametrize("spec", [{"clusterIP": "None"}, {"sessionAffinity": "ClientIP"}])
+def test_nothing_is_said_where_a_connection_does_not_choose_the_pod(cluster, spec):
+    cluster.spec = spec
+    assert load_target.pods_behind(HERE, SERVICE) == 0
+    assert load_target.pods_behind(HERE, DEPLOYMENT) == 0
+
+
+def test_a_service_that_selects_nothing_has_no_pods_that_can_be_counted(cluster, monkeypatch):
+    def none(here, one):
+        raise Unreachable("service/ollama has no Pod", "it selects none", "")
+
+    monkeypatch.setattr(load_target.refs, "pods_of", none)
+    assert load_target.pods_behind(HERE, SERVICE) == 0
 
 
 def test_a_deployment_without_a_ready_pod_cannot_be_asked(cluster):

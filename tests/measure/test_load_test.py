@@ -37,6 +37,7 @@ def served(monkeypatch):
     """A Service and a Pod in a cluster that only says what they are; what is asked of Pods."""
     asked = SimpleNamespace(plans=[], pods=[], held=["x:latest"], ready=True, silent=None)
     asked.interrupts = False
+    asked.replicas = 1
     kinds = {"service": "Service", "pod": "Pod"}
     resource = {
         word: SimpleNamespace(kind=kind, namespaced=True, api_version="v1")
@@ -63,6 +64,7 @@ def served(monkeypatch):
         result = Result(plan)
         result.started = result.succeeded = plan.requests or 0
         result.interrupted = asked.interrupts
+        result.metrics["connect_ms"].record(1_000_000)
         return result
 
     monkeypatch.setattr(session, "_current", here)
@@ -70,7 +72,7 @@ def served(monkeypatch):
     monkeypatch.setattr(
         load_target.refs, "found", lambda here, one: {"spec": {"ports": [{"port": 80}]}}
     )
-    monkeypatch.setattr(load_target.refs, "pods_of", lambda here, one: [pod])
+    monkeypatch.setattr(load_target.refs, "pods_of", lambda here, one: [pod] * asked.replicas)
     monkeypatch.setattr(load_target.refs, "ready", lambda pod: asked.ready)
     monkeypatch.setattr(load_target.proxy, "opened", lambda here, target: Server())
     monkeypatch.setattr(load_target.models, "names", lambda at: [labkit.model, *asked.held])
@@ -117,6 +119,7 @@ def test_the_line_that_is_printed_means_the_same(served, capsys):
         pods=3,
         model="x",
         api="chat",
+        vary_prompt=True,
         num_predict=7,
         warmup=1,
         goodput={"ttft": 500, "gap": 100},
@@ -129,6 +132,7 @@ def test_the_line_that_is_printed_means_the_same(served, capsys):
     assert first == second
     assert (first.rate, first.arrivals, first.seed, first.warmup) == (2.5, "poisson", 4, 1)
     assert (first.api, first.model, first.num_predict, first.timeout_s) == ("chat", "x", 7, 9.0)
+    assert first.vary_prompt
     assert dict(first.goodput) == {"ttft": 500.0, "gap": 100.0}
     assert served.pods == [3, 3]
 
@@ -164,6 +168,16 @@ def test_the_command_takes_the_labs_own_model_when_it_is_told_none(served, capsy
     assert served.plans[1].model is None
 
 
+def test_more_pods_behind_a_service_than_connections_are_told(served, capsys):
+    served.replicas = 3
+    assert load_test.command(["service/ollama", "-n", "3", "-c", "1"]) == 0
+    assert "  note: at most 1 of the 3 Pods behind service/ollama answered" in (
+        capsys.readouterr().out
+    )
+    load_test.command(["pod/ollama-1", "-n", "3", "-c", "1"])
+    assert "behind" not in capsys.readouterr().out
+
+
 def test_ctrl_c_ends_a_sweep_and_the_command_says_so_by_its_exit_code(served, capsys):
     served.interrupts = True
     assert load_test.command(["service/ollama", "--sweep", "1,2", "-n", "4"]) == 130
@@ -187,6 +201,8 @@ def test_with_json_the_answer_alone_is_on_standard_output(served, capsys):
         ("service/ollama --worker=0/2", "in the cluster workers are Pods"),
         ("service/ollama --realtime", "in the cluster workers are Pods"),
         ("http://127.0.0.1:1 --pods 2", "these are for what is in the cluster"),
+        ("service/ollama -d {} --vary-prompt", "--vary-prompt finds no prompt in what is sent"),
+        ("http://127.0.0.1:1 --vary-prompt", "--vary-prompt finds no prompt in what is sent"),
     ],
 )
 def test_what_does_not_go_together_is_refused(served, capsys, words, error):

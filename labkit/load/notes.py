@@ -1,0 +1,99 @@
+"""What a reader of the figures must know beside them, in words."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from labkit.load.plan import Plan
+
+    class Counts(Protocol):
+        """Those of a result that are needed here; result.py imports this file."""
+
+        plan: Plan
+        succeeded: int
+        prompt_tokens: int
+        cached_tokens: int | None
+        not_streamed: int
+        buffered: int
+        addresses: dict[str, int]
+
+
+LONG_PROMPT = 64  # tokens: a first token waits for the reading of so many
+CACHED_SHARE = 0.5  # of the prompts' tokens: more than a template that all prompts share
+NOT_TO_BE_HAD = "first-token times, gaps and queue wait are not to be had"
+LOOK = {  # what to look at, by kind of failure
+    "no_tokens": (
+        "Ollama without a prompt only loads the model, and ignores a key that it does not know:"
+        ' look at the spelling of "prompt" or "messages" in the body, at stop and num_predict'
+    ),
+    "stream_cut": "look at the server's log and its Pod's restarts: did it end while it answered?",
+}
+
+
+def notes(result: Counts) -> list[str]:
+    """What the verdict says beside its reasons for doubt."""
+    said = [_not_streamed(result), cached(result), _untold(result), _addresses(result)]
+    return [one for one in said if one]
+
+
+def cached(result: Counts) -> str:
+    """How much of the prompts was not read again, or an empty text; a warning when it was most."""
+    if not result.cached_tokens:
+        return ""
+    prompt = result.prompt_tokens
+    share = min(result.cached_tokens / prompt, 1.0) if prompt else 1.0
+    text = f"{share:.0%} of the prompts' tokens were in Ollama's cache and not read again"
+    if share < CACHED_SHARE:
+        return text
+    return f"{text}: prompts that differ wait longer for the first token (--vary-prompt)"
+
+
+def buffered(result: Counts) -> str:
+    """How many streams came in one go; an empty text where they can be chance."""
+    if result.buffered * 20 <= result.succeeded:
+        return ""
+    return (
+        f"the chunks of {result.buffered} of {result.succeeded} answers came in one go, from a"
+        f" proxy that buffers or to a client that was late: {_of_them(result.buffered, result)}"
+    )
+
+
+def _not_streamed(result: Counts) -> str:
+    count = result.not_streamed
+    if not count:
+        return ""
+    text = f"{count} of {result.succeeded} answers came in one piece, not as a stream"
+    return f"{text}: {_of_them(count, result)}"
+
+
+def _of_them(count: int, result: Counts) -> str:
+    return NOT_TO_BE_HAD if count == result.succeeded else f"of these {NOT_TO_BE_HAD}"
+
+
+def _untold(result: Counts) -> str:
+    """Ollama 0.24 has the cache and does not tell of it."""
+    told = result.cached_tokens is not None or result.plan.vary_prompt
+    if told or result.succeeded < 2 or result.prompt_tokens < LONG_PROMPT * result.succeeded:
+        return ""
+    each = result.prompt_tokens // result.succeeded
+    return (
+        f"the same prompt of {each} tokens was sent each time, and the server does not say how"
+        " much of it was in its cache: --vary-prompt sends no prompt twice"
+    )
+
+
+def answered(result: Counts) -> tuple[int, int]:
+    """Of several addresses: how many gave an answer, and how many there are.
+
+    Where a name has one address, as a Service has, both are 0: its Pods cannot be told apart.
+    """
+    return sum(1 for answers in result.addresses.values() if answers), len(result.addresses)
+
+
+def _addresses(result: Counts) -> str:
+    used, known = answered(result)
+    if used == known:
+        return ""
+    return f"{used} of {known} addresses answered: a client keeps to one, so -c {known} or more"
