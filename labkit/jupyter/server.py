@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.errors import JupyterFailed
-from labkit.jupyter import copies
+from labkit.jupyter import copies, terminals
 from labkit.setup.build import registry
 from labkit.setup.cluster import environment, labs
 from labkit.setup.host import paths, shell, speed, web
@@ -55,12 +55,13 @@ def ensure(context: str = "") -> tuple[Server, list[str]]:
     """
     work = copies.folder()
     arrived = copies.refresh(work)
+    terminal = terminals.command(context)  # also for a server that runs: its variables may change
     server = known()
     if server and (server.work, server.context) != (str(work), context):
         stop()  # another folder, or another cluster, is another server
     elif server and server.answers():
         return server, arrived
-    return _start(work, context, server), arrived
+    return _start(work, context, server, terminal), arrived
 
 
 def known() -> Server | None:
@@ -88,7 +89,7 @@ def stop() -> bool:
     return ran
 
 
-def _start(work: Path, context: str, before: Server | None) -> Server:
+def _start(work: Path, context: str, before: Server | None, terminal: list[str]) -> Server:
     found = paths.read_json(_record())
     port = found.get("port", PORT)
     if before and _runs(before):  # it hangs
@@ -99,7 +100,7 @@ def _start(work: Path, context: str, before: Server | None) -> Server:
     log = paths.log_file("jupyter")
     with log.open("ab") as file:
         process = subprocess.Popen(
-            _command(port, work),
+            _command(port, work, terminal),
             env=_environment(token, context),
             cwd=work,
             stdin=subprocess.DEVNULL,
@@ -124,7 +125,7 @@ def _start(work: Path, context: str, before: Server | None) -> Server:
     return server
 
 
-def _command(port: int, work: Path) -> list[str]:
+def _command(port: int, work: Path, terminal: list[str]) -> list[str]:
     words = [sys.executable, "-P", "-m", "jupyterlab", "--no-browser"]
     settings = {
         "ServerApp.ip": "127.0.0.1",
@@ -138,6 +139,8 @@ def _command(port: int, work: Path) -> list[str]:
         # else every kernel warns of what nobody but this machine can hear
         "KernelManager.transport_encryption": "auto",
     }
+    if terminal:
+        settings["ServerApp.terminado_settings"] = {"shell_command": terminal}
     words += [f"--{name}={value}" for name, value in settings.items()]
     return [*words, "--allow-root"] if os.geteuid() == 0 else words
 

@@ -96,7 +96,7 @@ def test_on_a_port_of_somebody_elses_it_takes_the_next():
 
 def test_one_that_cannot_start_says_why_and_names_its_log(monkeypatch):
     code = "import sys; sys.exit('no such thing as JupyterLab')"
-    monkeypatch.setattr(jupyter, "_command", lambda port, work: [sys.executable, "-c", code])
+    monkeypatch.setattr(jupyter, "_command", lambda *_: [sys.executable, "-c", code])
     with pytest.raises(JupyterFailed) as raised:
         jupyter.ensure()
     assert "exit code 1; no such thing as JupyterLab" in raised.value.saw
