@@ -22,6 +22,8 @@ PORT = 8888
 START_S = 60
 END_S = 15
 FIRST = "00-start.ipynb"
+KERNEL_CONFIG = "profile_default/ipython_kernel_config.py"
+EXTENSION = 'c.IPKernelApp.extensions = ["labkit.ui.notebook"]\n'
 SETTINGS = paths.PACKAGE / "jupyter"
 
 _children: dict[int, subprocess.Popen] = {}  # those that this very process started
@@ -163,6 +165,8 @@ def _environment(token: str, context: str) -> dict[str, str]:
     }
     for place in own.values():
         place.mkdir(parents=True, exist_ok=True)
+    # from a kernel's start: the first cell, which imports labkit, is the one that is forgotten
+    paths.write_text(own["IPYTHONDIR"] / KERNEL_CONFIG, EXTENSION)
     # of the user's own: settings of Jupyter, and an Ollama that no lesson shall fill;
     # of a test run, which the server outlives: what it leaves of the machine
     not_ours = ("JUPYTER", "OLLAMA_HOST", speed.SHARE)
