@@ -55,6 +55,7 @@ def ensure(context: str = "") -> tuple[Server, list[str]]:
 
     Raises JupyterFailed, which names the log.
     """
+    wanted(True)
     work = copies.folder()
     arrived = copies.refresh(work)
     terminal = terminals.command(context)  # also for a server that runs: its variables may change
@@ -72,6 +73,19 @@ def known() -> Server | None:
     if "pid" not in found:
         return None
     return Server(**found)
+
+
+def wanted(choice: bool | None = None) -> bool:
+    """Is JupyterLab a part of this lab? Not after `./lab up --no-jupyter`, until one is started.
+
+    `choice` is remembered; without it nothing is changed.
+    """
+    mark = paths.state("no-jupyter")
+    if choice is False:
+        paths.write_text(mark, "./lab up --no-jupyter\n")
+    elif choice:
+        mark.unlink(missing_ok=True)
+    return not mark.exists()
 
 
 def stop() -> bool:
