@@ -38,6 +38,8 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = sys.argv[1:] if words is None else words
     options = argparse.Namespace(command="")
+    if not words:
+        return _welcome()
     try:
         if words[:1] == ["load"]:  # before a parser is made: its start is measured
             options = argparse.Namespace(command="load", words=words[1:])
@@ -54,6 +56,13 @@ def main(words: list[str] | None = None) -> int:
         again = f"./lab {options.command}"
         print(f"\nStopped. Nothing is lost: {again} continues from here.", file=sys.stderr)
         return INTERRUPTED
+
+
+def _welcome() -> int:
+    from labkit.commands import welcome
+
+    print(welcome.text())
+    return 0
 
 
 def _failed(error: LabError) -> int:
@@ -161,6 +170,9 @@ def _status(options: argparse.Namespace) -> int:
     signs = {True: "ok", False: "no", None: "??"}
     for part in found:
         colour.say(f"{signs[part.works]:3} {part.name:17} {part.saw}")
+    if url := status.address():
+        # the token is for the person at this terminal, not for a file or a log
+        print(f"Open in a browser: {url if sys.stdout.isatty() else '(./lab notebook prints it)'}")
     print(line)
     return code
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import labkit
-from labkit.kube import helm_values, wait
+from labkit.kube import helm_values, manifests, wait
 from labkit.kube.conditions import usual
 from labkit.ollama import client
 from labkit.setup.cluster import services
@@ -179,11 +179,11 @@ def _delete(target: str) -> str:
 
 
 def _apply(what: str) -> str:
-    return kubectl_line.line("apply", server_side=True, filename=what)
+    return kubectl_line.line("apply", server_side=True, filename=manifests.place(what))
 
 
 def _manifest(folder: str) -> str:
-    return f"cat {shlex.quote(folder)}/*.yaml"
+    return f"cat {shlex.quote(str(manifests.place(folder)))}/*.yaml"
 
 
 def _wait(target: str, *, until: str = "", timeout_s: float | None = None) -> str:

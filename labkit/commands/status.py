@@ -13,7 +13,7 @@ from labkit.setup.build import images, registry, tools
 from labkit.setup.build.route import PACKAGES
 from labkit.setup.cluster import kind as cluster
 from labkit.setup.cluster import labs, local_ollama, model, monitoring, services
-from labkit.setup.host import docker, paths, speed, web
+from labkit.setup.host import docker, lock, paths, speed, web
 
 _NOTHING = "nothing to ask"  # of a part that another one has to be there for
 
@@ -34,7 +34,21 @@ def route() -> str:
 
 def parts(context: str = "") -> list[Part]:
     """Every part of the lab, in the order of `up`."""
-    return [Part("machine", True, speed.words()), *_cluster_parts(context), *_jupyter()]
+    first = [Part("machine", True, speed.words()), *_at_work()]
+    return [*first, *_cluster_parts(context), *_jupyter()]
+
+
+def address() -> str:
+    """The URL of the notebooks, with the token that lets in; empty when JupyterLab is not there."""
+    running = server.known()
+    return running.url if running and running.answers() else ""
+
+
+def _at_work() -> list[Part]:
+    """An `up` that has not ended: what it makes later is not there yet."""
+    if not lock.is_held():
+        return []
+    return [Part("./lab", False, "another command is at work, and has more to make")]
 
 
 def _cluster_parts(context: str) -> list[Part]:
@@ -69,8 +83,9 @@ def _machine_parts() -> list[Part]:
 
 def _jupyter() -> list[Part]:
     running = server.known()
-    if not running:  # nobody wanted one, so none is missing
-        return []
+    if not running:
+        is_wanted = server.wanted()
+        return [Part("JupyterLab", False, "it does not run")] if is_wanted else []
     works = running.answers()
     address = f"http://127.0.0.1:{running.port}"
     return [Part("JupyterLab", works, address if works else "it does not answer")]

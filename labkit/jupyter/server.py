@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.errors import JupyterFailed
-from labkit.jupyter import copies
+from labkit.jupyter import copies, terminals
 from labkit.setup.build import registry
 from labkit.setup.cluster import environment, labs
 from labkit.setup.host import paths, shell, speed, web
@@ -22,6 +22,8 @@ PORT = 8888
 START_S = 60
 END_S = 15
 FIRST = "00-start.ipynb"
+KERNEL_CONFIG = "profile_default/ipython_kernel_config.py"
+EXTENSION = 'c.IPKernelApp.extensions = ["labkit.ui.notebook"]\n'
 SETTINGS = paths.PACKAGE / "jupyter"
 
 _children: dict[int, subprocess.Popen] = {}  # those that this very process started
@@ -53,14 +55,16 @@ def ensure(context: str = "") -> tuple[Server, list[str]]:
 
     Raises JupyterFailed, which names the log.
     """
+    wanted(True)
     work = copies.folder()
     arrived = copies.refresh(work)
+    terminal = terminals.command(context)  # also for a server that runs: its variables may change
     server = known()
     if server and (server.work, server.context) != (str(work), context):
         stop()  # another folder, or another cluster, is another server
     elif server and server.answers():
         return server, arrived
-    return _start(work, context, server), arrived
+    return _start(work, context, server, terminal), arrived
 
 
 def known() -> Server | None:
@@ -69,6 +73,19 @@ def known() -> Server | None:
     if "pid" not in found:
         return None
     return Server(**found)
+
+
+def wanted(choice: bool | None = None) -> bool:
+    """Is JupyterLab a part of this lab? Not after `./lab up --no-jupyter`, until one is started.
+
+    `choice` is remembered; without it nothing is changed.
+    """
+    mark = paths.state("no-jupyter")
+    if choice is False:
+        paths.write_text(mark, "./lab up --no-jupyter\n")
+    elif choice:
+        mark.unlink(missing_ok=True)
+    return not mark.exists()
 
 
 def stop() -> bool:
@@ -88,7 +105,7 @@ def stop() -> bool:
     return ran
 
 
-def _start(work: Path, context: str, before: Server | None) -> Server:
+def _start(work: Path, context: str, before: Server | None, terminal: list[str]) -> Server:
     found = paths.read_json(_record())
     port = found.get("port", PORT)
     if before and _runs(before):  # it hangs
@@ -99,7 +116,7 @@ def _start(work: Path, context: str, before: Server | None) -> Server:
     log = paths.log_file("jupyter")
     with log.open("ab") as file:
         process = subprocess.Popen(
-            _command(port, work),
+            _command(port, work, terminal),
             env=_environment(token, context),
             cwd=work,
             stdin=subprocess.DEVNULL,
@@ -124,7 +141,7 @@ def _start(work: Path, context: str, before: Server | None) -> Server:
     return server
 
 
-def _command(port: int, work: Path) -> list[str]:
+def _command(port: int, work: Path, terminal: list[str]) -> list[str]:
     words = [sys.executable, "-P", "-m", "jupyterlab", "--no-browser"]
     settings = {
         "ServerApp.ip": "127.0.0.1",
@@ -138,6 +155,8 @@ def _command(port: int, work: Path) -> list[str]:
         # else every kernel warns of what nobody but this machine can hear
         "KernelManager.transport_encryption": "auto",
     }
+    if terminal:
+        settings["ServerApp.terminado_settings"] = {"shell_command": terminal}
     words += [f"--{name}={value}" for name, value in settings.items()]
     return [*words, "--allow-root"] if os.geteuid() == 0 else words
 
@@ -160,6 +179,8 @@ def _environment(token: str, context: str) -> dict[str, str]:
     }
     for place in own.values():
         place.mkdir(parents=True, exist_ok=True)
+    # from a kernel's start: the first cell, which imports labkit, is the one that is forgotten
+    paths.write_text(own["IPYTHONDIR"] / KERNEL_CONFIG, EXTENSION)
     # of the user's own: settings of Jupyter, and an Ollama that no lesson shall fill;
     # of a test run, which the server outlives: what it leaves of the machine
     not_ours = ("JUPYTER", "OLLAMA_HOST", speed.SHARE)

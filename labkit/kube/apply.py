@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from labkit.errors import Refused
 from labkit.kube import manifests, refs
 from labkit.kube.creation import request
@@ -34,7 +36,16 @@ def apply(what: str | Path | dict[str, Any]) -> Done:
     name, items = manifests.read(what)
     if not items:
         raise Refused("there is no object in it", f"looked in {name}", "a manifest has kind: …")
-    echo(kubectl_line.line("apply", server_side=True, filename=name))
+    line = kubectl_line.line("apply", server_side=True, filename=name)
+    if name == "-":
+        text = what if isinstance(what, str) else yaml.safe_dump(what, sort_keys=False)
+        line = kubectl_line.with_input(line, text)
+    echo(line)
+    return applied(session, items)
+
+
+def applied(session: Session, items: list[dict[str, Any]]) -> Done:
+    """The same of objects, without printing a line."""
     resources = [_own_resource(session, item) for item in items]
     said = []
     for resource, item in zip(resources, items, strict=True):

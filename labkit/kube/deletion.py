@@ -32,7 +32,7 @@ def delete(target: str, *, ignore_not_found: bool = False, timeout_s: float = 60
     parsed = refs.parsed(session, target)
     cascade = "foreground" if parsed.resource.kind in _WITH_PODS else None
     flags: dict[str, Any] = {"ignore_not_found": ignore_not_found, "cascade": cascade}
-    echo(kubectl_line.line("delete", target, **flags))
+    echo(kubectl_line.line("delete", str(parsed), **flags))
     try:
         remove(session, parsed, timeout_s)
     except NotFound:

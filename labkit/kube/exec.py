@@ -15,7 +15,7 @@ from labkit.kube import api_errors, refs
 from labkit.kube.session import Session, current
 from labkit.ui import kubectl_line
 from labkit.ui.escapes import Plain
-from labkit.ui.live import Live, echo
+from labkit.ui.live import Live, describe, echo
 from labkit.ui.notebook import Shown
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ def exec(  # noqa: A001  kubectl's own word
         hint = f'lab.exec("{target}", "ollama", "list")'
         raise LabError("exec wants a command", f"nothing after {target!r}", hint)
     flags = {"container": container, "stdin": stdin is not None}
-    echo(kubectl_line.line("exec", target, command=command, **flags))
+    line = kubectl_line.line("exec", target, command=command, **flags)
+    if isinstance(stdin, bytes):
+        describe(f"{line}, with {len(stdin)} bytes on its standard input")
+    else:
+        echo(line if stdin is None else kubectl_line.with_input(line, stdin))
     pod = refs.pod_of(session, refs.parsed(session, target))
     with Live(f"{command[0]} in pod/{pod}") as live:
         return ran(session, pod, command, container, stdin, live.append, timeout_s)

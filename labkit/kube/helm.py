@@ -16,6 +16,7 @@ from labkit.kube import helm_values
 from labkit.kube.results import Output
 from labkit.kube.session import current
 from labkit.setup.host import speed
+from labkit.ui import kubectl_line
 from labkit.ui.live import Live, echo
 
 UPGRADE_S, UNINSTALL_S = 180.0, 120.0  # on the reference machine
@@ -72,7 +73,7 @@ def helm_uninstall(release: str, *, ignore_not_found: bool = False) -> Output:
 def ran(words: list[str], title: str, timeout_s: float, stdin: str = "") -> str:
     """What helm printed; the line and how it ended are shown."""
     line = shlex.join(["helm", *words])
-    echo(f"{line} <<'EOF'\n{stdin}EOF" if stdin else line)
+    echo(kubectl_line.with_input(line, stdin) if stdin else line)
     with Live(title) as live:
         live.show(f"{title} …")
         printed = said(words, title, timeout_s, stdin)

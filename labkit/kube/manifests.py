@@ -20,7 +20,7 @@ def read(what: str | Path | dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     else:
         is_text = isinstance(what, str) and ("\n" in what or ": " in what)
         texts = {"-": str(what)} if is_text else files(what)
-        name = "-" if is_text else str(what)
+        name = "-" if is_text else str(place(what))
         documents = [one for file, text in texts.items() for one in yaml_text.documents(text, file)]
     items = [item for one in documents if one for item in _flat(one)]
     for item in items:
@@ -29,11 +29,16 @@ def read(what: str | Path | dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     return name, items
 
 
+def place(what: str | Path) -> Path:
+    """Where that file or folder is; k8s/… is the lab's own, which a notebook's folder lacks."""
+    path = Path(what)
+    is_own = path.parts[:1] == ("k8s",) and not path.exists()
+    return paths.k8s(*path.parts[1:]) if is_own else path
+
+
 def files(what: str | Path) -> dict[str, str]:
     """Path → text, of a file or of all in a folder; k8s/… is the lab's own. Raises NotFound."""
-    path = Path(what)
-    if path.parts[:1] == ("k8s",) and not path.exists():  # a notebook's folder has none
-        path = paths.k8s(*path.parts[1:])
+    path = place(what)
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
         return {str(file): file.read_text() for file in found}

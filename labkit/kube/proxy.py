@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from labkit.kube.client import Api
 
 OLLAMA_PORT = 11434
+LOCAL = "the local Ollama"
 CONNECT_S = 5.0
 READ_S = 300.0  # of silence: a large model takes its time to load
 JSON_PATHS = ("/api/", "/v1/")  # where Ollama sends nothing else
@@ -236,7 +237,7 @@ def local(url: str) -> Connection:
 
     url = (url if "://" in url else f"http://{url}").rstrip("/")
     # the user's proxy settings are for the world outside
-    return Connection(url, "the local Ollama", httpx.Client(trust_env=False))
+    return Connection(url, LOCAL, httpx.Client(trust_env=False))
 
 
 def _client(session: Session) -> httpx.Client:

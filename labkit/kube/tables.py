@@ -47,10 +47,10 @@ def events(target: str | None = None) -> Table:
     Equals `kubectl events --for=TARGET`.
     """
     session = current()
-    echo(kubectl_line.line("events", **({"for": target} if target else {})))
+    one = refs.parsed(session, target) if target else None
+    echo(kubectl_line.line("events", **({"for": str(one)} if one else {})))
     query = {}
-    if target:
-        one = refs.parsed(session, target)
+    if one:
         fields = f"involvedObject.kind={one.resource.kind},involvedObject.name={one.name}"
         query = {"fieldSelector": fields}
     table = _table(session, session.api.resource("events").path(session.namespace), query)

@@ -97,8 +97,8 @@ def scale(target: str, *, replicas: int) -> Done:
     Equals `kubectl scale TARGET --replicas=N`. Raises NotFound, Refused.
     """
     session = current()
-    echo(kubectl_line.line("scale", target, replicas=replicas))
     one = refs.parsed(session, target)
+    echo(kubectl_line.line("scale", str(one), replicas=replicas))
     refs.found(session, one)
     body = {"spec": {"replicas": replicas}}
     session.api.request("PATCH", f"{one.path}/scale", body=body, content_type=MERGE)
@@ -113,8 +113,8 @@ def restart(target: str) -> Done:
     Equals `kubectl rollout restart TARGET`. Raises NotFound.
     """
     session = current()
-    echo(kubectl_line.line("rollout", "restart", target))
     one = refs.parsed(session, target)
+    echo(kubectl_line.line("rollout", "restart", str(one)))
     refs.found(session, one)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     mark = {"kubectl.kubernetes.io/restartedAt": now}  # a template that differs is a new one

@@ -13,7 +13,7 @@ from labkit.kube.session import Session, current
 from labkit.lessons import desired_objects, mistakes, steps
 from labkit.setup.host import speed
 from labkit.setup.host.poll import Poll
-from labkit.ui.live import Live
+from labkit.ui.live import Live, describe
 
 WELL = steps.one("10-troubleshoot/hunt").state
 SHOWS_S, LOOK_EVERY_S = 40.0, 1.0
@@ -75,8 +75,9 @@ def plant(seed: int | None = None) -> Done:
     seed = secrets.randbelow(1000) if seed is None else seed
     for target in ("deployment/ollama", "service/ollama"):
         deletion.delete(target, ignore_not_found=True)
+    describe("kubectl apply of k8s/steps/05-model, 05-hook and 03-service, with one change")
     for item in changed(desired_objects.objects(session, WELL), PLANTS[chosen(seed)]):
-        apply.apply(item)
+        apply.applied(session, [item])
     _until_it_shows(session, chosen(seed))
     return told(f"Something is wrong here now (seed {seed}). Service ollama should answer.")
 

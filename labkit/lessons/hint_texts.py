@@ -229,8 +229,9 @@ LADDERS = {
     ),
     "07-load/under-200": Ladder(
         "When does a server write the status of its answer: before its work, or after it?",
-        "A pull's first line comes before Ollama has asked for the model; its last one tells.",
-        "kubectl logs deployment/ollama --tail=5; and the answer itself, not only its status",
+        "A pull's first line comes before Ollama has asked for the model. Its last line reports "
+        "how it ended: read the answer itself, not only its status.",
+        "kubectl logs deployment/ollama --tail=5",
         'lab.hey("http://ollama:11434/api/pull", n=4, c=2, body=wrong)',
     ),
     "08-metrics/proxy": Ladder(
@@ -247,8 +248,9 @@ LADDERS = {
     ),
     "08-metrics/first": Ladder(
         "There are two Pods. Which of them answers?",
-        "sum by (pod) of the answers, and haproxy_backend_active_servers of each proxy.",
-        "kubectl get pods -l app=ollama; lab.dashboard()",
+        "On the dashboard: sum by (pod) of the answers, and haproxy_backend_active_servers of "
+        "each proxy.",
+        "kubectl get pods -l app=ollama",
         'lab.pull(at="pod/…") into the one whose proxy finds no model, then ask again',
     ),
     "08-metrics/second": Ladder(

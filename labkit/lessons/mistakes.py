@@ -269,7 +269,7 @@ MISTAKES = (
         "some answers are 404, others succeed",
         "a pull reached one Pod, and the others do not have the model",
         "pull in each Pod; better, let each Pod bring it: notebook 05-models-everywhere",
-        "kubectl exec POD -- ollama list",
+        "kubectl get pods -o name | xargs -I{} kubectl exec {} -- ollama list",
         "/api/tags of each Pod",
         rules.one_replica,
     ),

@@ -18,7 +18,7 @@ from labkit.kube import proxy
 from labkit.kube.proxy import Connection
 from labkit.kube.session import current
 from labkit.ui import kubectl_line
-from labkit.ui.live import echo
+from labkit.ui.live import describe, echo
 
 At = str | Connection | None
 
@@ -29,18 +29,37 @@ def echoed(
     words: list[str],
     path: str,
     body: dict[str, Any] | None = None,
-    typed: Sequence[str] = (),
+    typed: Sequence[str] | None = (),
 ) -> Iterator[Connection]:
-    """The Ollama that `at` names, after the lines that equal the call."""
-    echo(equal_line(at.name if isinstance(at, Connection) else at, words, path, body))
-    for line in typed:
-        print(f">>> {line}")
+    """The Ollama that `at` names, after the lines that equal the call.
+
+    `typed` is what a learner types at the prompt of that command; None where nothing equals it.
+    """
+    _tell(at.name if isinstance(at, Connection) else at, words, path, body, typed)
     opened = server(at)
     try:
         yield opened
     finally:
         if opened is not at:
             opened.close()
+
+
+def _tell(
+    at: str | None,
+    words: list[str],
+    path: str,
+    body: dict[str, Any] | None,
+    typed: Sequence[str] | None,
+) -> None:
+    at = None if at == proxy.LOCAL else at
+    if typed and not _is_service(at):
+        echo(_command(at, words, is_typed=True))
+        for line in typed:
+            print(f">>> {line}")
+    elif typed is None and not _is_service(at):
+        describe(f"POST {path} to {at or proxy.LOCAL}: `ollama {words[0]}` cannot send all of it")
+    else:
+        echo(equal_line(at, words, path, body))
 
 
 def server(at: At = None) -> Connection:
@@ -71,8 +90,8 @@ def equal_line(at: str | None, words: list[str], path: str, body: dict[str, Any]
     kubectl run httpclient --rm -it --image alpine/httpie -- \
       --ignore-stdin http://ollama:11434/api/show model=x
     """
-    kind, _, name = (at or "").partition("/")
-    if kind in ("service", "svc", "services"):
+    if at and _is_service(at):
+        name = at.partition("/")[2]
         fields = [
             f"{key}={value}" if isinstance(value, str) else f"{key}:={json.dumps(value)}"
             for key, value in (body or {}).items()
@@ -80,5 +99,15 @@ def equal_line(at: str | None, words: list[str], path: str, body: dict[str, Any]
         url = f"http://{name}:{proxy.OLLAMA_PORT}{path}"
         client = "kubectl run httpclient --rm -it --image alpine/httpie -- \\\n  --ignore-stdin"
         return f"{client} {shlex.join([url, *fields])}"
+    return _command(at, words)
+
+
+def _is_service(at: str | None) -> bool:
+    return (at or "").partition("/")[0] in ("service", "svc", "services")
+
+
+def _command(at: str | None, words: list[str], *, is_typed: bool = False) -> str:
     command = ["ollama", *words]
-    return shlex.join(command) if at is None else kubectl_line.line("exec", at, command=command)
+    if at is None:
+        return shlex.join(command)
+    return kubectl_line.line("exec", at, command=command, stdin=is_typed, tty=is_typed)

@@ -77,7 +77,7 @@ def generate(
     words = _run_words(body)
     typed = _settings(body)
     if typed:  # which `ollama run` takes at its own prompt only
-        typed.append(prompt)
+        typed.append(_prompt(prompt))
     else:
         words.append(prompt)
     with echoed(at, words, "/api/generate", body, typed) as server:
@@ -111,7 +111,8 @@ def chat(
     alive = _kept(keep_alive)
     body = _body(model, options=options, keep_alive=alive, think=think, tools=tools)
     body |= {"messages": messages}
-    typed = [*_settings(body), said[-1].get("content") or ""]
+    typed = None if tools else _turns(after.messages if after else [], said)
+    typed = typed and [*_settings(body), *typed]
     with echoed(at, _run_words(body), "/api/chat", body, typed) as server:
         return _asked(server, "/api/chat", body, messages)
 
@@ -156,9 +157,47 @@ def _settings(body: dict[str, Any]) -> list[str]:
     >>> _settings({"system": "Be brief.", "options": {"temperature": 0}})
     ['/set system "Be brief."', '/set parameter temperature 0']
     """
-    system = [f'/set system "{body["system"]}"'] if "system" in body else []
+    system = [_system(body["system"])] if "system" in body else []
     options = body.get("options", {})
-    return [*system, *(f"/set parameter {name} {value}" for name, value in options.items())]
+    return [*system, *(f"/set parameter {name} {_word(value)}" for name, value in options.items())]
+
+
+def _system(text: str) -> str:
+    quote = '"""' if '"' in text or "\n" in text else '"'
+    return f"/set system {quote}{text}{quote}"
+
+
+def _word(value: object) -> str:
+    """
+    >>> _word(0.5), _word(True), _word(["a", "b"])
+    ('0.5', 'true', 'a b')
+    """
+    if isinstance(value, list | tuple):
+        return " ".join(map(_word, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _turns(before: list[dict[str, Any]], said: list[dict[str, Any]]) -> list[str] | None:
+    """What a learner types for a conversation; None where that is not all of it.
+
+    >>> first = [{"role": "user", "content": "A?"}, {"role": "assistant", "content": "B."}]
+    >>> _turns(first, [{"role": "user", "content": "C?"}])
+    ['A?', 'C?']
+    >>> _turns([], first)
+    """
+    typed = []
+    for message in [*before, *said]:
+        role, content = message.get("role"), message.get("content")
+        if role == "assistant" and message in before and not message.get("tool_calls"):
+            continue  # the model answers it again
+        if role not in ("user", "system") or not isinstance(content, str) or "images" in message:
+            return None
+        typed.append(_system(content) if role == "system" else _prompt(content))
+    return typed
+
+
+def _prompt(text: str) -> str:
+    return f'"""{text}"""' if "\n" in text else text
 
 
 def _body(model: str | None, **choices: object) -> dict[str, Any]:

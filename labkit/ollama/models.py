@@ -10,7 +10,7 @@ from labkit.errors import Unsupported
 from labkit.kube.session import current
 from labkit.ollama import client
 from labkit.ui import units
-from labkit.ui.live import Live, echo
+from labkit.ui.live import Live, describe
 from labkit.ui.notebook import Shown
 
 
@@ -45,7 +45,7 @@ def bake(model: str | None = None) -> Baked:
         )
     model = model or labkit.model
     begun = time.monotonic()
-    echo(f"docker build --tag {baked_image.IMAGE} --build-arg MODEL={model} {baked_image.FOLDER}")
+    describe(f"docker build of {baked_image.FOLDER} with MODEL={model}, then docker push")
     with Live(f"bake {baked_image.IMAGE}") as live:
         live.show(f"building {baked_image.IMAGE} with {model}")
         size = baked_image.build(model)
@@ -79,7 +79,7 @@ def slow_model() -> str:
     session = current()
     lab = labs.Lab(session.context)
     full = slow.NAME
-    echo(f"ollama push {full}")
+    describe(f"ollama create and ollama push of {full}, in the lab's own Ollama")
     with Live(f"make {full}") as live:
         made = slow.ensure(lab, live.show)
         live.done(f"{full} is in the mirror{'' if made else ' already'}")

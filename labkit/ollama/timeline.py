@@ -16,7 +16,7 @@ from labkit.kube.proxy import Connection
 from labkit.kube.session import Session, current
 from labkit.ollama import client
 from labkit.ollama.model_name import same
-from labkit.ui import chart, units
+from labkit.ui import chart, kubectl_line, units
 from labkit.ui.live import echo
 from labkit.ui.table import Table
 
@@ -95,7 +95,9 @@ def timeline(target: str) -> Timeline:
     session = current()
     one = refs.parsed(session, target)
     pods = refs.pods_of(session, one)
-    echo(f"kubectl get {target} --output=yaml")
+    labels = "" if one.resource.kind == "Pod" else refs.selector(refs.found(session, one))
+    what = "pods" if labels else str(one)
+    echo(kubectl_line.line("get", what, selector=labels, output="yaml"))
     events = session.api.resource("events").path(session.namespace)
     found = []
     for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"]):

@@ -1,4 +1,4 @@
-"""The kubectl line that a verb equals: pure text, quoted for a shell."""
+"""The kubectl line that a call equals: pure text, quoted for a shell."""
 
 import shlex
 from collections.abc import Iterable
@@ -27,3 +27,21 @@ def line(*words: str, command: Iterable[str] = (), **flags: object) -> str:
             said.append(f"{flag}={value}")
     command = list(command)
     return shlex.join([*said, *(["--", *command] if command else [])])
+
+
+def with_input(line: str, text: str) -> str:
+    r"""The line, with this text as its standard input: no byte more, no byte less.
+
+    >>> print(with_input("kubectl apply --filename=-", "kind: Pod\n"))
+    kubectl apply --filename=- <<'EOF'
+    kind: Pod
+    EOF
+    >>> print(with_input("kubectl exec ollama --stdin -- sh", "ollama list"))
+    printf %s 'ollama list' | kubectl exec ollama --stdin -- sh
+    """
+    if not text.endswith("\n"):  # a here-document always does
+        return f"printf %s {shlex.quote(text)} | {line}"
+    end = "EOF"
+    while end in text.split("\n"):
+        end += "_"
+    return f"{line} <<'{end}'\n{text}{end}"

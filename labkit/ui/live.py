@@ -27,6 +27,15 @@ def echo(line: str) -> None:
     write(f"$ {line}\n")
 
 
+def describe(text: str) -> None:
+    """Prints what follows in words where no command line equals it; a shell takes it as a comment.
+
+    >>> describe("docker build of k8s/steps/05-baked")
+    # docker build of k8s/steps/05-baked
+    """
+    write(f"# {text}\n")
+
+
 class Live:
     """One place on the screen that says how far an operation is, and at its end how it ended.
 

@@ -5,6 +5,7 @@ The only file that imports IPython, and only where one of its shells runs.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from html import escape
 from typing import Any, Self
 
 from labkit.errors import CommandFailed
+from labkit.ui import cell_errors, notebook_file
 from labkit.ui.escapes import plain
 from labkit.ui.table import FRAME
 
+TRACEBACK = "LAB_TRACEBACK"  # the variable that keeps IPython's own tracebacks
 click = threading.local()  # `runs`: one of a button, which shows lines and rewrites no display
 
 
@@ -71,28 +74,56 @@ class Shown:
 
 
 def on_failed_command() -> None:
-    """Lets a failed `!command` fail its cell, in three lines; without IPython, nothing."""
+    """Lets a failed `!command` fail its cell, in three lines, as errors of the lab's words are."""
     ipython = shell()
     if ipython is None:
         return
     ipython.system_raise_on_error = True
+    _hook(ipython, (subprocess.CalledProcessError, *cell_errors.KINDS))
 
-    def three_lines(
-        shell: Any, kind: object, error: Any, trace: object, tb_offset: object = None
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Explains errors that concern the lab from a kernel's start, before `lab` is imported."""
+    _hook(ipython, cell_errors.KINDS)
+
+
+def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
+    def shown(
+        shell: Any, kind: type[BaseException], error: Any, trace: Any, tb_offset: object = None
     ) -> None:
-        text = error.cmd
-        if isinstance(text, bytes):  # a %%bash cell
-            text = text.decode(errors="replace")
-        elif not isinstance(text, str):
-            text = shlex.join(map(str, text))
-        failed = CommandFailed(
-            f"{text.strip().partition(chr(10))[0]} ended with exit code {error.returncode}",
-            "what it printed is above",
-            "fix the line and run the cell again",
-        )
-        shell._showtraceback(CommandFailed, failed, failed._render_traceback_())
+        if isinstance(error, subprocess.CalledProcessError):
+            failed = _command_failed(error)
+            shell._showtraceback(CommandFailed, failed, failed._render_traceback_())
+        elif lines := _explained(shell, error):
+            shell._showtraceback(kind, error, lines)
+        else:
+            shell.showtraceback((kind, error, trace), running_compiled_code=True)
 
-    ipython.set_custom_exc((subprocess.CalledProcessError,), three_lines)
+    ipython.set_custom_exc(kinds, shown)
+
+
+def _explained(shell: Any, error: BaseException) -> list[str] | None:
+    if os.environ.get(TRACEBACK):
+        return None
+    names = shell.user_ns
+    file = notebook_file.place(names)
+    try:
+        return cell_errors.explained(error, names, lambda name: notebook_file.heading(file, name))
+    except Exception:  # any value of a cell can be in it; IPython then shows the error as ever
+        return None
+
+
+def _command_failed(error: subprocess.CalledProcessError) -> CommandFailed:
+    text = error.cmd
+    if isinstance(text, bytes):  # a %%bash cell
+        text = text.decode(errors="replace")
+    elif not isinstance(text, str):
+        text = shlex.join(map(str, text))
+    return CommandFailed(
+        f"{text.strip().partition(chr(10))[0]} ended with exit code {error.returncode}",
+        "what it printed is above",
+        "fix the line and run the cell again",
+    )
 
 
 def shell() -> Any:

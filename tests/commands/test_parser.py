@@ -72,7 +72,6 @@ def test_a_command_that_comes_near_none_leads_to_the_list(capsys):
         (["goto"], "the following arguments are required: STEP", "./lab goto -h"),
         (["check", "--wiat"], "unrecognized arguments: --wiat", "./lab check -h"),
         (["--wiat", "check"], "unrecognized arguments: --wiat", "./lab -h"),
-        ([], "the following arguments are required: COMMAND", "./lab -h"),
     ],
 )
 def test_a_mistake_in_the_options_is_told_in_three_lines(words, happened, hint, capsys):

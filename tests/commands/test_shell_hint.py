@@ -31,7 +31,8 @@ SAMPLES |= dict.fromkeys(("one", "target", "self.name"), "pod/x") | {
     "near[0]": "pods",
 }
 SAMPLES |= {"at": "pod/x", "by": "hook", "labs.LEARNER": "lab", "error.saw": "…"}
-NOT_HINTS = {"jupyter", "panels.py", "instructor.py", "shell_hint.py"}  # cells, a chart, buttons
+# cells and their errors, a chart, buttons
+NOT_HINTS = {"jupyter", "cell_errors.py", "panels.py", "instructor.py", "shell_hint.py"}
 
 
 @pytest.fixture(autouse=True)

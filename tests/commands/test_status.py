@@ -8,9 +8,11 @@ import pytest
 from labkit.commands import main as cli
 from labkit.commands import status
 from labkit.commands.status import Part
+from labkit.jupyter import server as jupyter
 from labkit.setup.cluster import kind as cluster
 from labkit.setup.cluster import labs
-from labkit.setup.host import paths
+from labkit.setup.host import lock, paths
+from labkit.setup.host.progress import Reporter
 
 
 @pytest.mark.parametrize(
@@ -164,3 +166,43 @@ def test_nothing_is_ready_where_there_is_no_lab(monkeypatch, capsys, tmp_path):
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("Not ready for the workshop: container engine (")
     assert "nothing to ask" not in last
+
+
+def names(found: list[Part]) -> list[str]:
+    return [part.name for part in found if part.works is False]
+
+
+def test_while_up_is_at_work_the_lab_is_not_ready(monkeypatch):
+    monkeypatch.setattr(status, "_cluster_parts", lambda _: [Part("cluster", True, "2 nodes")])
+    jupyter.wanted(False)
+    assert status.readiness(status.parts()) == "Ready for the workshop."
+    with Reporter() as reporter, lock.held(reporter):
+        line = status.readiness(status.parts())
+    assert line.startswith("Not ready for the workshop: ./lab (another command is at work")
+    assert status.readiness(status.parts()) == "Ready for the workshop."
+
+
+def test_without_jupyterlab_the_lab_is_not_ready_unless_up_was_told_so(monkeypatch):
+    monkeypatch.setattr(status, "_cluster_parts", lambda _: [])
+    assert names(status.parts()) == ["JupyterLab"]
+    assert "JupyterLab (it does not run); try ./lab up" in status.readiness(status.parts())
+    jupyter.wanted(False)
+    assert names(status.parts()) == []
+    jupyter.wanted(True)
+    assert names(status.parts()) == ["JupyterLab"]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_token_is_told_to_a_terminal_alone(monkeypatch, capsys, is_terminal):
+    running = jupyter.Server(1, 8888, "secret", "/work", "")
+    monkeypatch.setattr(jupyter, "known", lambda: running)
+    monkeypatch.setattr(jupyter.Server, "answers", lambda _: True)
+    monkeypatch.setattr(status, "_cluster_parts", lambda _: [])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal, raising=False)
+    assert cli.main(["status"]) == 0
+    out = capsys.readouterr().out
+    assert (running.url in out) == ("secret" in out) == is_terminal
+    assert ("./lab notebook prints it" in out) != is_terminal
+    assert out.splitlines()[-1] == "Ready for the workshop."
+    assert cli.main(["status", "-o", "json"]) == 0
+    assert "secret" not in capsys.readouterr().out

@@ -53,6 +53,8 @@ NOTEBOOKS = {
     "past-limit": ([("while True: pass", "timeout-1"), "1"], 0, "past its limit: 1 s"),
     "within-limit": ([("sum(range(10**6))", "timeout-60"), "1"], None, ""),
     "silent-shell": ([RAISING, "!false", "1"], 1, "CommandFailed"),
+    "misspelt-helper": ([f"{RAISING}\nimport labkit as lab", "lab.pul()", "1"], 1, "has no pul"),
+    "unknown-name": ([RAISING, "nosuch", "1"], 1, "NameError"),
     "well-shell": ([RAISING, "!true", "1"], None, ""),
     "bash-e": (["%%bash -e\nfalse\ntrue", "1"], 0, "CalledProcessError"),
     "too-easy": (

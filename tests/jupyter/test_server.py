@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import urllib.error
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jupyter_client.manager import KernelManager
 
 from labkit.errors import JupyterFailed
 from labkit.jupyter import server as jupyter
@@ -96,7 +98,7 @@ def test_on_a_port_of_somebody_elses_it_takes_the_next():
 
 def test_one_that_cannot_start_says_why_and_names_its_log(monkeypatch):
     code = "import sys; sys.exit('no such thing as JupyterLab')"
-    monkeypatch.setattr(jupyter, "_command", lambda port, work: [sys.executable, "-c", code])
+    monkeypatch.setattr(jupyter, "_command", lambda *_: [sys.executable, "-c", code])
     with pytest.raises(JupyterFailed) as raised:
         jupyter.ensure()
     assert "exit code 1; no such thing as JupyterLab" in raised.value.saw
@@ -117,3 +119,24 @@ def test_a_process_that_has_its_number_today_is_left_alone():
     pid = os.getpid()
     jupyter._write(vars(jupyter.Server(pid, jupyter.PORT, "x" * 32, "/nowhere", "")))
     assert not jupyter.stop()  # this test goes on
+
+
+def test_a_kernel_of_it_names_the_first_cell_before_labkit_is_imported(monkeypatch):
+    environment = jupyter._environment("token", "")
+    monkeypatch.setenv("IPYTHONDIR", environment["IPYTHONDIR"])
+    manager = KernelManager(kernel_name="python3", transport="ipc")
+    manager.start_kernel(env=environment, stderr=subprocess.DEVNULL)
+    client = manager.blocking_client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        shown: list[dict] = []
+        for code in ("lab.start()", "globals().keys() & {'labkit', 'notebook'}"):
+            client.execute_interactive(code, timeout=60, output_hook=shown.append)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    (error,) = (m["content"]["traceback"] for m in shown if m["msg_type"] == "error")
+    assert error[0] == "NameError: lab is not defined in this kernel" and len(error) == 3
+    (value,) = (m["content"]["data"] for m in shown if m["msg_type"] == "execute_result")
+    assert value == {"text/plain": "set()"}  # no name of ours among the learner's

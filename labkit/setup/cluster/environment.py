@@ -40,9 +40,18 @@ def exported(lab: labs.Lab) -> dict[str, str]:
 
 def exports(context: str = "") -> str:
     """`variables()` as a shell's export lines."""
-    values = variables(context)
-    folder = shlex.quote(values.pop("PATH"))
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    return export_lines(variables(context))
+
+
+def export_lines(values: dict[str, str]) -> str:
+    """The variables as a shell's export lines; the folder at PATH comes before the shell's own.
+
+    >>> export_lines({"MODEL": "a b", "PATH": "/tools"}).splitlines()[0]
+    "export MODEL='a b'"
+    """
+    folder = shlex.quote(values["PATH"])
+    others = {name: value for name, value in values.items() if name != "PATH"}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in others.items()]
     # once only, however often it is evaluated
     lines.append(f'case ":$PATH:" in *:{folder}:*) ;; *) export PATH={folder}:"$PATH" ;; esac')
     return "\n".join(lines)

@@ -14,6 +14,20 @@ from labkit.setup.host.progress import Reporter
 WAIT_S = 5400  # as long as the longest cold build may take, on the reference machine
 
 
+def is_held() -> bool:
+    """Is an `up`, `notebook` or `down` at work on this machine? It changes nothing."""
+    file = paths.state("lock")
+    if not file.exists():
+        return False
+    lock = filelock.FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
 @contextmanager
 def held(reporter: Reporter, wait_s: float | None = None) -> Iterator[None]:
     """Holds the lab's lock while the block runs. Raises TimedOut after `wait_s` seconds."""
