@@ -77,7 +77,7 @@ func main() {
 GO
 go build -o server . 2>go.log || { cat go.log; exit 1; }
 ./server >address &
-until [ -s address ]; do sleep 0.1; done
+for _ in {1..100}; do [ -s address ] && break; sleep 0.1; done
 
 venv/bin/python - "$(cat address)" <<'PY'
 import http.client
