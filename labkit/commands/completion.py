@@ -10,6 +10,7 @@ from typing import NamedTuple
 from labkit.commands import tiers
 from labkit.commands.parser import parser
 from labkit.lessons import steps
+from labkit.setup.host.shell import fish_quoted
 
 _NAMES = "lab labkit"
 
@@ -141,17 +142,7 @@ def _fish(commands: dict[str, _Command]) -> str:
     return "\n".join([*lines, "complete -c labkit -w lab", ""])
 
 
-_q = shlex.quote
-
-
-def _f(text: str) -> str:
-    """Quote a text for fish.
-
-    >>> print(_f("it's"))
-    'it\\'s'
-    """
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+_q, _f = shlex.quote, fish_quoted
 
 
 SHELLS: dict[str, Callable[[dict[str, _Command]], str]] = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from labkit.setup.build import tools
 from labkit.setup.cluster import environment, labs
 from labkit.setup.host import paths
+from labkit.setup.host.shell import fish_quoted
 
 # a login shell reads these first, and they may set PATH again
 _BASH_PROFILE = """\
@@ -112,14 +113,14 @@ def _zsh(shell: str, context: str) -> list[str]:
 
 def _fish(shell: str, context: str) -> list[str]:
     values = _values(context)
-    folder = _quoted(values.pop("PATH"))
-    lines = [f"set -gx {name} {_quoted(value)}\n" for name, value in values.items()]
+    folder = fish_quoted(values.pop("PATH"))
+    lines = [f"set -gx {name} {fish_quoted(value)}\n" for name, value in values.items()]
     lines.append(f"contains -- {folder} $PATH; or set -gx PATH {folder} $PATH\n")
     for program in ("lab", "kubectl", "helm", "kind"):
         script = _written(f"fish/{program}.fish", f"command {program} completion fish | source\n")
-    completion = _FISH_COMPLETION.format(folder=_quoted(str(script.parent)))
+    completion = _FISH_COMPLETION.format(folder=fish_quoted(str(script.parent)))
     file = _written("config.fish", *lines, completion)
-    return [shell, "-l", "-C", f"source {_quoted(str(file))}"]
+    return [shell, "-l", "-C", f"source {fish_quoted(str(file))}"]
 
 
 def _posix(shell: str, context: str) -> list[str]:
@@ -132,16 +133,6 @@ def _written(name: str, *texts: str) -> Path:
     text = "".join(part if part.endswith("\n") else f"{part}\n" for part in texts)
     paths.write_text(file, f"# written by labkit for JupyterLab's terminals\n{text}")
     return file
-
-
-def _quoted(text: str) -> str:
-    """Quote a text for fish.
-
-    >>> print(_quoted("it's"))
-    'it\\'s'
-    """
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 _SHELLS: dict[str, Callable[[str, str], list[str]]] = {

@@ -214,3 +214,13 @@ def _end(process: subprocess.Popen) -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream:  # not read to its end: a grandchild may hold the other side
             stream.close()
+
+
+def fish_quoted(text: str) -> str:
+    """Quote a text for fish, whose rules are not those of `shlex`.
+
+    >>> print(fish_quoted("it's"))
+    'it\\'s'
+    """
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
