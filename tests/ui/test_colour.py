@@ -5,6 +5,7 @@ import re
 import sys
 
 import pytest
+from rich.style import Style
 
 from labkit.ui import colour
 
@@ -31,6 +32,7 @@ def screen(monkeypatch):
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    Style.parse.cache_clear()  # a parsed style keeps the codes of the terminal that had it first
     return Screen()
 
 
