@@ -32,7 +32,9 @@ def screen(monkeypatch):
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    Style.parse.cache_clear()  # a parsed style keeps the codes of the terminal that had it first
+    # rich's styles keep the codes of the terminal that had them first
+    Style.parse.cache_clear()
+    Style._add.cache_clear()
     return Screen()
 
 
