@@ -10,8 +10,9 @@
 | `steps` | 8 min | a tour through all steps, goto and reset from any state, the classic mistakes |
 | `browser` | 3 min | JupyterLab in a real browser |
 
-`long` is run by hand and is not part of all tiers: two labs reset at once, goto from any step to
-any other, and random walks with faults between (`python tests/long.py --help`).
+`long` is run by hand and is not part of all tiers: two labs reset at once, each notebook by Run All
+in a browser, goto from any step to any other, and random walks with faults between
+(`python tests/long.py --help`).
 
 The budgets of all tiers fit into CI's 90 minutes. On another machine they follow its measure. A
 tier over its budget is warned of and never fails for it: machines are noisy.
@@ -101,6 +102,7 @@ COMMANDS = {
     "long": [
         [*NOTEBOOKS, *_ON_A_SLOW_MACHINE],  # at full speed
         [*PYTEST, "-s", *_TWO_LABS],
+        [*PYTEST, "tests/browser/every_notebook.py"],
         [sys.executable, "-u", "-P", "tests/long.py"],
     ],
 }
