@@ -116,7 +116,7 @@ CALLS = {
     "lab.helm_upgrade('r', 'c', values={'a': {'b,c': ['d e']}}, timeout_s=9)": [
         'helm upgrade --install r c --values - --wait --timeout=9s < a:\n  "b,c":\n  - "d e"\n'
     ],
-    "lab.helm_uninstall('r')": ["helm uninstall r --wait --cascade=foreground"],
+    "lab.helm_uninstall('r')": ["helm uninstall r --wait=legacy --cascade=foreground"],
     "lab.models()": ["ollama list"],
     "lab.models(at='pod/x')": ["kubectl exec pod/x -- ollama list"],
     "lab.ps()": ["ollama ps"],

@@ -9,9 +9,10 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
-from labkit.errors import CommandFailed, NotFound, TimedOut, ToolMissing
+from labkit.errors import CommandFailed, LabError, NotFound, TimedOut, ToolMissing
 from labkit.kube import helm_values
 from labkit.kube.results import Output
 from labkit.kube.session import current
@@ -20,6 +21,7 @@ from labkit.ui import kubectl_line
 from labkit.ui.live import Live, echo
 
 UPGRADE_S, UNINSTALL_S = 180.0, 120.0  # on the reference machine
+VERSION_S = 30.0
 RELEASE_SECRET = "helm.sh/release.v1"  # the type of the Secrets that hold its revisions
 SLACK_S = 30  # helm gives up by itself; this is for one that does not
 
@@ -62,12 +64,25 @@ def helm_uninstall(release: str, *, ignore_not_found: bool = False) -> Output:
 
         lab.helm_uninstall("second", ignore_not_found=True)
 
-    Equals `helm uninstall RELEASE --wait`. Raises NotFound, CommandFailed.
+    Equals `helm uninstall RELEASE --wait`; in Helm 4 `--wait=legacy`, because its new way can end
+    while a Deployment still exists (4.3.2). Raises NotFound, CommandFailed.
     """
     current()
-    words = ["uninstall", release, "--wait", "--cascade=foreground"]
+    words = ["uninstall", release, _until_gone(), "--cascade=foreground"]
     words += ["--ignore-not-found"] if ignore_not_found else []
     return Output(ran(words, f"helm uninstall {release}", speed.deadline(UNINSTALL_S)))
+
+
+def _until_gone() -> str:
+    """The flag of `uninstall` that waits until the last object is gone.
+
+    Helm 4 stops watching when the first object is gone of which it has heard; of the others it may
+    not have heard yet.
+    """
+    version = ""
+    with suppress(LabError):  # the uninstall itself reports a helm that does not work
+        version = said(["version", "--template={{.Version}}"], "helm version", VERSION_S)
+    return "--wait" if version.startswith("v3.") else "--wait=legacy"
 
 
 def ran(words: list[str], title: str, timeout_s: float, stdin: str = "") -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from labkit.errors import ApiSilent, LabError, NotFound, OllamaSaid, StreamCut, Unreachable
 from labkit.kube import api_errors, gateway, refs, streams
 from labkit.kube.session import Session, current
+from labkit.setup.host.poll import Poll
 from labkit.ui import kubectl_line
 from labkit.ui.live import echo
 
@@ -30,6 +31,7 @@ OLLAMA_PORT = 11434
 LOCAL = "the local Ollama"
 CONNECT_S = 5.0
 READ_S = 300.0  # of silence: a large model takes its time to load
+STARTING_S = 5.0  # from a container's start until its server listens, on the reference machine
 JSON_PATHS = ("/api/", "/v1/")  # where Ollama sends nothing else
 PAGE_LINES = 200  # of a proxy's page: its title is above
 
@@ -45,6 +47,7 @@ class Connection:
     def __init__(self, url: str, name: str, client: httpx.Client, api: Api | None = None) -> None:
         self.url = url
         self.name = name
+        self.patience_s = 0.0  # how long it asks a Pod again that refuses the connection
         self._client = client
         self._api = api  # whose proxy path this is
 
@@ -130,12 +133,19 @@ class Connection:
         limit = httpx.Timeout(timeout_s, connect=CONNECT_S)
         url = self.url + path
         has_begun = False
+        poll = Poll(self.patience_s, every_s=0.2)
         try:
-            with self._client.stream(method, url, json=body, timeout=limit) as answer:
-                if answer.is_error or (answer.is_redirect and path.startswith(JSON_PATHS)):
-                    raise self._no(path, answer.status_code, answer.read())
-                has_begun = True
-                yield answer
+            while not has_begun:
+                with self._client.stream(method, url, json=body, timeout=limit) as answer:
+                    if answer.is_error or (answer.is_redirect and path.startswith(JSON_PATHS)):
+                        said = self._no(path, answer.status_code, answer.read())
+                        if poll.is_over or not _refused(said):
+                            raise said
+                    else:
+                        has_begun = True
+                        yield answer
+                if not has_begun:
+                    poll.pause()
         except httpx.TimeoutException as error:
             if self._api and isinstance(error, httpx.ConnectTimeout):
                 raise self._away(method, error) from None
@@ -199,6 +209,11 @@ class Connection:
         if kind in ("service", "svc"):
             return f'lab.get("endpointslices"), and the port in lab.get("service/{name}")'
         return f'lab.get("{self.name}"), lab.logs("{self.name}")' if name else "./lab status"
+
+
+def _refused(said: LabError) -> bool:
+    """Did nothing listen there? Then the request has reached no server, and may be sent again."""
+    return isinstance(said, Unreachable) and "connection refused" in said.saw
 
 
 def connect(target: str, *, port: int | None = None) -> Connection:

@@ -17,6 +17,7 @@ from labkit.errors import NotUp
 from labkit.kube import proxy
 from labkit.kube.proxy import Connection
 from labkit.kube.session import current
+from labkit.setup.host import speed
 from labkit.ui import kubectl_line
 from labkit.ui.live import describe, echo
 
@@ -37,6 +38,8 @@ def echoed(
     """
     _tell(at.name if isinstance(at, Connection) else at, words, path, body, typed)
     opened = server(at)
+    if isinstance(at, str) and not _is_service(at):  # a Pod without a probe may just be starting
+        opened.patience_s = speed.deadline(proxy.STARTING_S)
     try:
         yield opened
     finally:

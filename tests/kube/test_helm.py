@@ -36,6 +36,12 @@ def test_the_words_are_helms_and_the_line_is_printed(program, capsys):
     assert """--set-json 'ollama.models.pull=["a","b"]'""" in printed
 
 
+@pytest.mark.parametrize(("version", "flag"), [("v3.22.0", "--wait"), ("v4.3.2", "--wait=legacy")])
+def test_uninstall_waits_in_the_way_that_sees_the_last_object_go(program, version, flag):
+    program(f'case "$1" in version) echo {version} ;; *) echo "$@" ;; esac')
+    assert helm.helm_uninstall("x").text == f"uninstall x {flag} --cascade=foreground\n"
+
+
 def test_values_that_are_not_simple_come_as_a_file_and_the_printed_line_can_be_pasted(
     program, capsys, tmp_path
 ):
@@ -135,7 +141,8 @@ def test_a_field_is_taken_back_only_where_that_is_asked_for(program):
 
 
 def test_a_release_that_is_not_there(program):
-    program('echo "Error: uninstall: Release not loaded: x: release: not found" >&2; exit 1')
+    said = "Error: uninstall: Release not loaded: x: release: not found"
+    program(f'[ "$1" = version ] || {{ echo "{said}" >&2; exit 1; }}')
     with pytest.raises(NotFound, match="helm uninstall x failed"):
         helm.helm_uninstall("x")
 

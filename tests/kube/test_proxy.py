@@ -85,6 +85,39 @@ def test_a_pod_without_an_address_is_one_to_wait_for(answering):
         ollama.get("/api/version")
 
 
+def starting(refusals: int):
+    """An API server whose Pod refuses the first connections, as a container that has just begun."""
+    said = "error trying to reach service: dial tcp 10.244.1.23:11434: connect: connection refused"
+    asked = []
+
+    def answer(handler) -> None:
+        asked.append(handler.path)
+        if len(asked) <= refusals:
+            handler.send({"kind": "Status", "message": said, "code": 503}, 503)
+        else:
+            handler.send({"version": "0.34.2"}, 200)
+
+    return answer, asked
+
+
+def test_a_pod_that_does_not_listen_yet_is_asked_again_for_a_while(answering):
+    answer, asked = starting(2)
+    with proxy.local(answering(answer)) as ollama:
+        ollama.patience_s = 30.0
+        assert ollama.get("/api/version") == {"version": "0.34.2"}
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(("patience_s", "most"), [(0.0, 1), (0.5, 4)])
+def test_one_that_goes_on_refusing_is_unreachable(answering, patience_s, most):
+    answer, asked = starting(99)
+    with proxy.local(answering(answer)) as ollama:
+        ollama.patience_s = patience_s
+        with pytest.raises(Unreachable, match="connection refused"):
+            ollama.post("/api/generate", {})
+    assert 1 <= len(asked) <= most
+
+
 def test_nobody_there_is_said_at_once():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -25,8 +25,7 @@ def declare(lab: labs.Lab) -> str:
     texts = [first, charts.manifest(), *rest]  # the namespaces, then what lives in them
     inputs = catalog.digest_of(*texts)
     # always: somebody may have deleted or scaled what the annotation says was applied
-    for text in texts:
-        lab.kubectl("apply", "--filename", "-", stdin=text)
+    lab.kubectl("apply", "--filename", "-", stdin="\n---\n".join(texts))
     meta = lab.get("namespace", labs.SYSTEM).get("metadata", {})
     before = meta.get("annotations", {}).get(APPLIED, inputs)
     if before != inputs:  # HAProxy reads its configuration at its start
