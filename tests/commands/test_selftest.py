@@ -62,6 +62,7 @@ NOTEBOOKS = " ".join(["labkit.jupyter.run", *QUICKER])
 SLOWED = " ".join(["labkit.jupyter.run", "0.4", *SLOW])
 FULL = " ".join(["labkit.jupyter.run", *SLOW])
 BROWSER = "pytest tests/browser"
+LONG = [FULL, files("two_labs"), f"{BROWSER}/every_notebook.py", "tests/long.py"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ BROWSER = "pytest tests/browser"
         (["notebooks"], [UP, NOTEBOOKS, SLOWED]),
         (["browser", "notebooks"], [UP, NOTEBOOKS, SLOWED, BROWSER]),
         (["steps"], [UP, *STEPS]),
-        (["long"], [UP, FULL, "pytest tests/cluster/test_two_labs.py", "tests/long.py"]),
+        (["long"], [UP, *LONG]),
         (["cluster", "quick"], [*QUICK, UP, CLUSTER, LIFE]),
     ],
 )
