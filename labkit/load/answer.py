@@ -65,13 +65,12 @@ class Answers:
 
     def failed(self, connection: Connection, kind: str, example: str, now: int) -> None:
         """Count a request that ended without a whole response."""
-        if kind != "connect":  # else its reader still has the answer before
-            reader, events = connection.reader, connection.events
-            line = reader.error_line if 200 <= reader.status < 300 else b""
-            if line and (events.says_error(line) if events else is_error(line)):
-                kind, example = "in_band_error", line[:EXCERPT].decode(errors="replace")
-            if reader.status:
-                self._status(reader.status)
+        reader, events = connection.reader, connection.events
+        line = reader.error_line if 200 <= reader.status < 300 else b""
+        if line and (events.says_error(line) if events else is_error(line)):
+            kind, example = "in_band_error", line[:EXCERPT].decode(errors="replace")
+        if reader.status:
+            self._status(reader.status)
         self.result.fail(kind, example)
         if self.on_end:
             self.on_end(connection, now, kind)

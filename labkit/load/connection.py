@@ -43,6 +43,9 @@ class Connection:
 
     def begin(self) -> None:
         """Forget the last answer."""
+        self.reader.reset()
+        if self.events:
+            self.events.reset()
         self.first = 0  # when the first line with content came
         self.last = 0  # when the latest line came
         self.held: int | None = None  # its gap, counted when a line after it shows that it counts

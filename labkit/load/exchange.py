@@ -72,6 +72,7 @@ class Exchanges:
         """Send a request; `start` is when it should have gone out, 0 for now."""
         self.result.started += 1
         self.in_flight += 1
+        connection.begin()
         connection.request = next(self.requests)
         connection.start, connection.begun = start, monotonic_ns()
         moves = self.targets.changed and connection.state == IDLE
@@ -173,10 +174,6 @@ class Exchanges:
         self._send(connection)
 
     def _send(self, connection: Connection) -> None:
-        connection.begin()
-        connection.reader.reset()
-        if connection.events:
-            connection.events.reset()
         connection.unsent = connection.request
         connection.sent = monotonic_ns()
         if not connection.start:

@@ -8,6 +8,7 @@ import pytest
 
 from labkit.load import engine, report
 from labkit.load.errors import LoadError
+from labkit.load.exchange import Exchanges
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 from labkit.load.targets import Targets
@@ -147,3 +148,17 @@ def test_a_dead_address_alone_fails_every_request_and_ends():
     with dead() as nobody:
         result = engine.run(planned("http://ollama", addresses=(nobody,)))
     assert (result.failures["connect"], result.failed) == (40, 40)
+
+
+def test_a_time_out_while_connecting_counts_nothing_of_the_answer_before(monkeypatch):
+    exchanges = Exchanges(planned("http://127.0.0.1:9"))
+    connection = exchanges.connection()
+    before = b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"error":"old!"}\n'
+    connection.reader.feed(before)
+    assert (connection.reader.status, connection.reader.complete) == (200, True)
+    monkeypatch.setattr(exchanges, "_connect", lambda one: None)  # its SYN stays without an answer
+    exchanges.begin(connection, 0)
+    exchanges.failed(connection, "timeout", "not whole after 15 s")
+    exchanges.close()
+    assert [kind for kind, count in exchanges.result.failures.items() if count] == ["timeout"]
+    assert not exchanges.result.statuses
