@@ -1,5 +1,6 @@
 """measure/load_target.py: the engine's words for a target, and targets that cannot answer."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -20,16 +21,9 @@ def cluster(monkeypatch):
     there.spec = {}
     there.held, there.error = {"a": ["x:latest"], "b": ["y:1"]}, None
 
-    class Server:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-        def get(self, path: str) -> None:
-            if there.error:
-                raise there.error
+    def get(path: str) -> None:
+        if there.error:
+            raise there.error
 
     def pods(here, one) -> list[dict]:
         found = zip(there.held, there.ready, strict=True)
@@ -41,7 +35,7 @@ def cluster(monkeypatch):
     )
     patch(load_target.refs, "pods_of", pods)
     patch(load_target.refs, "ready", lambda pod: there.ready[pod["status"]["podIP"]])
-    patch(load_target.proxy, "opened", lambda here, target: Server())
+    patch(load_target.proxy, "opened", lambda here, target: nullcontext(SimpleNamespace(get=get)))
     patch(load_target.models, "names", lambda at: there.held[at.removeprefix("pod/")])
     return there
 

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -46,16 +47,9 @@ def served(monkeypatch):
     here = SimpleNamespace(namespace="lab", api=SimpleNamespace(resource=resource.__getitem__))
     pod = {"metadata": {"name": "ollama-1"}, "status": {"podIP": "10.0.0.7"}}
 
-    class Server:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-        def get(self, path: str) -> None:
-            if asked.silent:
-                raise asked.silent
+    def get(path: str) -> None:
+        if asked.silent:
+            raise asked.silent
 
     def run(session, plan, on_progress, on_wait, *, pods):
         on_wait("0 of 1 workers run")
@@ -74,7 +68,9 @@ def served(monkeypatch):
     )
     monkeypatch.setattr(load_target.refs, "pods_of", lambda here, one: [pod] * asked.replicas)
     monkeypatch.setattr(load_target.refs, "ready", lambda pod: asked.ready)
-    monkeypatch.setattr(load_target.proxy, "opened", lambda here, target: Server())
+    monkeypatch.setattr(
+        load_target.proxy, "opened", lambda here, target: nullcontext(SimpleNamespace(get=get))
+    )
     monkeypatch.setattr(load_target.models, "names", lambda at: [labkit.model, *asked.held])
     monkeypatch.setattr(load_pods, "run", run)
     return asked
