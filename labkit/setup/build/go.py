@@ -78,11 +78,7 @@ def flags(build: catalog.Build) -> list[str]:
         stamps.append(f"-X=github.com/ollama/ollama/version.Version={build.version}")
     # debug information is not made: the linker would throw it away
     found = ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", " ".join(["-s -w", *stamps])]
-    found += ["-tags", build.build_tags] if build.build_tags else []
-    if build.name == "ollama":
-        # it needs cgo, Go's own packages do not: so they are the ones that the cluster's build made
-        found += ["-tags", "netgo,osusergo"]
-    return found
+    return [*found, "-tags", build.build_tags] if build.build_tags else found
 
 
 def compile_on_host(build: catalog.Build, out: Path, log: Path) -> None:
