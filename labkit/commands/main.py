@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -38,9 +39,9 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = sys.argv[1:] if words is None else words
     options = argparse.Namespace(command="")
-    if not words:
-        return _welcome()
     try:
+        if not words:
+            return _welcome()
         if words[:1] == ["load"]:  # before a parser is made: its start is measured
             options = argparse.Namespace(command="load", words=words[1:])
         else:
@@ -171,8 +172,10 @@ def _status(options: argparse.Namespace) -> int:
     for part in found:
         colour.say(f"{signs[part.works]:3} {part.name:17} {part.saw}")
     if url := status.address():
-        # the token is for the person at this terminal, not for a file or a log
-        print(f"Open in a browser: {url if sys.stdout.isatty() else '(./lab notebook prints it)'}")
+        # the token is for the person at this terminal: not for a file, a log, or a notebook, whose
+        # kernel runs a command on a terminal too and saves what it prints
+        is_seen = sys.stdout.isatty() and "JPY_PARENT_PID" not in os.environ
+        print(f"Open in a browser: {url if is_seen else '(./lab notebook prints it)'}")
     print(line)
     return code
 

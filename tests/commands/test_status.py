@@ -192,8 +192,13 @@ def test_without_jupyterlab_the_lab_is_not_ready_unless_up_was_told_so(monkeypat
     assert names(status.parts()) == ["JupyterLab"]
 
 
-@pytest.mark.parametrize("is_terminal", [True, False])
-def test_the_token_is_told_to_a_terminal_alone(monkeypatch, capsys, is_terminal):
+@pytest.mark.parametrize(
+    ("is_terminal", "in_a_cell"), [(True, False), (False, False), (True, True)]
+)
+def test_the_token_is_told_to_a_terminal_alone(monkeypatch, capsys, is_terminal, in_a_cell):
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    if in_a_cell:  # a kernel's child, whose output is a terminal that is saved with the notebook
+        monkeypatch.setenv("JPY_PARENT_PID", "1")
     running = jupyter.Server(1, 8888, "secret", "/work", "")
     monkeypatch.setattr(jupyter, "known", lambda: running)
     monkeypatch.setattr(jupyter.Server, "answers", lambda _: True)
@@ -201,8 +206,9 @@ def test_the_token_is_told_to_a_terminal_alone(monkeypatch, capsys, is_terminal)
     monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal, raising=False)
     assert cli.main(["status"]) == 0
     out = capsys.readouterr().out
-    assert (running.url in out) == ("secret" in out) == is_terminal
-    assert ("./lab notebook prints it" in out) != is_terminal
+    is_told = is_terminal and not in_a_cell
+    assert (running.url in out) == ("secret" in out) == is_told
+    assert ("./lab notebook prints it" in out) != is_told
     assert out.splitlines()[-1] == "Ready for the workshop."
     assert cli.main(["status", "-o", "json"]) == 0
     assert "secret" not in capsys.readouterr().out

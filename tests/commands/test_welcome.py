@@ -49,3 +49,13 @@ def test_each_line_of_it_is_a_command_that_there_is(state, capsys, monkeypatch):
         words = line.split()[1:]
         if words != ["-h"]:
             assert parsed(words).command == words[0]
+
+
+def test_what_cannot_be_looked_at_is_said_in_three_lines(capsys, monkeypatch):
+    def refuses() -> bool:
+        raise PermissionError(13, "Permission denied", "/var/lab/lock")
+
+    monkeypatch.setattr(lock, "is_held", refuses)
+    assert cli.main([]) != 0
+    err = capsys.readouterr().err
+    assert "saw: [Errno 13] Permission denied" in err and "Traceback" not in err
