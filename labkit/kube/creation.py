@@ -26,7 +26,7 @@ def make(session: Session, path: str, manager: str, item: dict[str, Any]) -> Non
     query = {"fieldManager": manager}
     try:
         request(session, "POST", path, query, item)
-    except AlreadyExists:
+    except AlreadyExists as error:
         resource = session.api.resource(item["kind"])
         name = item["metadata"]["name"]
         one = refs.Target(item["kind"].lower(), name, resource, session.namespace)
@@ -35,7 +35,8 @@ def make(session: Session, path: str, manager: str, item: dict[str, Any]) -> Non
         except NotFound:
             there = {}
         if there and refs.stays(there):
-            raise
+            hint = f'lab.delete("{one}"), then run this cell again'
+            raise AlreadyExists(f"{one} is there already", error.saw, hint) from None
         if there:
             deletion.until_gone(session, one, there["metadata"]["uid"], GONE_S)
         request(session, "POST", path, query, item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,15 @@ def files(what: str | Path) -> dict[str, str]:
         found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
         return {str(file): file.read_text() for file in found}
     if not path.is_file():
-        raise NotFound(f"there is no file {path}", f"looked in {Path.cwd()}", "check the path")
+        raise _missing(what, path)
     return {str(path): path.read_text()}
+
+
+def _missing(what: str | Path, path: Path) -> NotFound:
+    names = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, sorted(names), n=1, cutoff=0.75)
+    hint = f"{Path(what).with_name(near[0])} in place of {what}" if near else "check the path"
+    return NotFound(f"there is no file {path}", f"looked in {Path.cwd()}", hint)
 
 
 def _flat(item: Any) -> Iterator[Any]:

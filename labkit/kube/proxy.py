@@ -288,6 +288,8 @@ def _said_no(name: str, path: str, code: int, said: str) -> OllamaSaid:
     }
     if path.endswith("/pull"):
         hint = "is the name spelt right? lab.model has the lab's own"
+    elif said.startswith("time: "):  # Go's word for a duration that it cannot read
+        hint = 'keep_alive="10m": a number, and s, m or h'
     else:
         hint = hints.get(code, "fix what the second line names")
     return OllamaSaid(f"{name} returned an error (HTTP {code})", said, hint, status=code)

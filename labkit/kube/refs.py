@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from labkit.errors import LabError, NotFound, Unreachable
@@ -9,6 +12,9 @@ from labkit.errors import LabError, NotFound, Unreachable
 if TYPE_CHECKING:
     from labkit.kube.discovery import Resource
     from labkit.kube.session import Session
+
+_AROUND = " \t\"'\u201c\u201d\u201e\u2018\u2019"  # spaces and quotes, pasted with a name
+_ADDRESS = re.compile(r"\w+://|localhost\b|127\.")
 
 
 class Target(NamedTuple):
@@ -29,6 +35,12 @@ class Target(NamedTuple):
 
 def parsed(session: Session, text: str) -> Target:
     """The object that this text names. Raises UnknownResource, and LabError on a bad name."""
+    if (plain := text.strip(_AROUND)) != text and plain:
+        saw = "a space or a quote stands before or after it"
+        raise LabError(f"{text!r} names no object", saw, f'"{plain}"')
+    if _ADDRESS.match(text):
+        saw = "it wants a kind and a name in the cluster, not an address"
+        raise LabError(f"{text!r} names no object", saw, '"service/ollama"')
     word, slash, name = text.rpartition("/")
     word = word if slash else "pod"
     if not (word and name) or "/" in word:
@@ -57,11 +69,34 @@ def found(session: Session, target: Target) -> dict:
     try:
         return session.api.request("GET", target.path)
     except NotFound as error:
-        raise NotFound(
-            f"there is no {target} in namespace {target.namespace}",
-            error.saw,
-            f'lab.get("{target.word}") shows what is there',
-        ) from None
+        raise missing(session, target, error.saw) from None
+
+
+def missing(session: Session, target: Target, saw: str, hint: str = "") -> NotFound:
+    """The error of an object that is not there, with the one of its kind that was perhaps meant."""
+    names: list[str] = []
+    with suppress(LabError):  # not ours to list, or no API server: the name is missing all the same
+        place = target.resource.path(target.namespace)
+        items = session.api.request("GET", place, query={})["items"]
+        names = [item["metadata"]["name"] for item in items if stays(item)]
+    hint = hint or f'lab.get("{target.word}") shows what is there'
+    if near := _nearest(target.name, names):
+        saw = f"{saw}; there is {target.word}/{near}"
+        hint = f"{target.word}/{near} in place of {target}"
+    return NotFound(f"there is no {target} in namespace {target.namespace}", saw, hint)
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    """The one that differs by its case or by a letter or two.
+
+    >>> _nearest("olama", ["ollama", "client"]), _nearest("Ollama", ["ollama"])
+    ('ollama', 'ollama')
+    >>> _nearest("mine", ["ollama"])
+    ''
+    """
+    known = {one.casefold(): one for one in names}
+    near = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.75)
+    return known[near[0]] if near else ""
 
 
 def pod_of(session: Session, target: Target) -> str:

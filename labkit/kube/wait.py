@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from labkit.errors import Gone, LabError, NotFound, PodFailed, TimedOut
+from labkit.errors import Gone, LabError, PodFailed, TimedOut
 from labkit.kube import refs
 from labkit.kube.conditions import Until, parsed, usual
 from labkit.kube.doing import Seen, look
@@ -104,11 +104,8 @@ def _wait(
     goal = goal or usual(resource.kind, first or {})
     echo(line(target, goal))
     if first is None and goal.verb not in ("create", "delete"):
-        raise NotFound(
-            f"there is no {target} in namespace {namespace}",
-            "nothing to wait for",
-            f'lab.wait("{target}", until="create") if it comes later; lab.get("{word}")',
-        )
+        hint = f'lab.wait("{target}", until="create") if it comes later; lab.get("{word}")'
+        raise refs.missing(session, named, "nothing to wait for", hint)
     if not is_usual and goal.verb == "rollout":
         goal = Until("rollout", resource.kind)
         if saw := unfollowed(resource.kind, first or {}):

@@ -22,6 +22,15 @@ PACKAGE = str(Path(labkit.__file__).parent)
 _CONSTANTS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _CALLED = re.compile(r"^(?:\w+\.)*?(?P<name>\w+)(?:\.__init__)?\(\) (?P<what>.+)")
 _NO_TEXT = ("list", "dict", "Sequence", "Iterable", "Any", "Mapping", "tuple")
+# quotes, dashes and spaces of texts and slides
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2018\u2019\u201a", "'"),
+        **dict.fromkeys("\u2013\u2014", "-"),
+        "\u00a0": " ",
+    }
+)
 _SEEN = 60  # characters of a value that are shown
 
 
@@ -54,6 +63,22 @@ def explained(
         return None
     happened, saw, hint = said
     return [f"{type(error).__name__}: {happened}", f"saw: {saw}", f"try: {hint}"]
+
+
+def typographic(error: SyntaxError) -> list[str] | None:
+    """Return the three lines for a character that a text processor put in place of Python's.
+
+    >>> error = SyntaxError("invalid character", ("", 1, 1, "lab.chat(“Hi”)", 1, 1))
+    >>> typographic(error)[2]
+    'try: lab.chat("Hi")'
+    """
+    line = (error.text or "").strip()
+    plain = line.translate(_PLAIN)
+    if "invalid character" not in str(error.msg) or plain == line:
+        return None
+    wrong = next(char for char in line if ord(char) in _PLAIN)
+    happened = f"{wrong} is not a character that Python reads"
+    return [f"SyntaxError: {happened}", f"saw: {line}", f"try: {plain}"]
 
 
 Said = tuple[str, str, str] | None

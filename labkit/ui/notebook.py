@@ -100,6 +100,18 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
             shell.showtraceback((kind, error, trace), running_compiled_code=True)
 
     ipython.set_custom_exc(kinds, shown)
+    # an error of the cell's syntax has a way of its own in IPython
+    original = type(ipython).showsyntaxerror
+
+    def shown_syntax(filename: str | None = None, running_compiled_code: bool = False) -> None:
+        error = sys.exc_info()[1]
+        lines = cell_errors.typographic(error) if isinstance(error, SyntaxError) else None
+        if lines and not os.environ.get(TRACEBACK):
+            ipython._showtraceback(SyntaxError, error, lines)
+        else:
+            original(ipython, filename, running_compiled_code)
+
+    ipython.showsyntaxerror = shown_syntax
 
 
 def _explained(shell: Any, error: BaseException) -> list[str] | None:

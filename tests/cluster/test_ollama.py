@@ -181,7 +181,6 @@ def test_an_ollama_that_is_not_there_is_said_in_three_lines(monkeypatch):
 INTERRUPTED = """
 import labkit as lab
 lab.start()
-print("ready", flush=True)
 lab.ps(watch=True)
 """
 
@@ -196,9 +195,9 @@ def test_ctrl_c_leaves_stopped_and_an_ollama_that_goes_on(twins):
         text=True,
     )
     try:
-        while process.stdout.readline() != "ready\n":
+        # the first state of the live line: by then it is the one who is interrupted
+        while "lab-llama:" not in process.stdout.readline():
             assert process.poll() is None, process.stderr.read()
-        time.sleep(1)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=speed.deadline(20))
     finally:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.errors import Unreachable
+from labkit.errors import LabError, Unreachable
 from labkit.kube import refs, session
 
 HERE = "/api/v1/namespaces/lab/pods"
@@ -38,3 +38,22 @@ def test_a_service_without_pods_is_said(asked, selector):
     here = session.current()
     with pytest.raises(Unreachable, match="has no Pod"):
         refs.pod_of(here, refs.parsed(here, "service/ollama"))
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("pod/ollama ", '"pod/ollama"'),
+        (" ollama", '"ollama"'),
+        ("“pod/ollama”", '"pod/ollama"'),
+        ("http://localhost:11434", '"service/ollama"'),
+        ("https://ollama:11434", '"service/ollama"'),
+        ("localhost:11434", '"service/ollama"'),
+        ("127.0.0.1", '"service/ollama"'),
+    ],
+)
+def test_what_is_pasted_with_a_name_or_in_its_place_is_named(asked, text, hint):
+    asked({})
+    with pytest.raises(LabError, match="names no object") as caught:
+        refs.parsed(session.current(), text)
+    assert caught.value.hint == hint

@@ -65,6 +65,8 @@ def _chosen(items: list[dict], query: dict) -> list[dict]:
     if "labelSelector" in query:
         wanted = dict(part.split("=") for part in query["labelSelector"].split(","))
         return [one for one in items if wanted.items() <= one["metadata"]["labels"].items()]
+    if "fieldSelector" not in query:
+        return items
     uid = query["fieldSelector"].partition("=")[2]
     return [one for one in items if one["involvedObject"]["uid"] == uid]
 
@@ -175,6 +177,22 @@ def test_nothing_to_wait_for_is_not_found_at_once(api):
     with pytest.raises(NotFound, match="there is no pod/ollama in namespace lab"):
         wait("pod/ollama")
     assert api.now == 0
+
+
+@pytest.mark.parametrize("name", ["olama", "Ollama", "ollamma"])
+def test_a_misspelt_name_is_answered_with_the_one_that_is_there(api, name):
+    api.others["pod"] = [pod(PENDING)]
+    with pytest.raises(NotFound) as caught:
+        wait(f"pod/{name}")
+    assert caught.value.saw == "nothing to wait for; there is pod/ollama"
+    assert caught.value.hint == f"pod/ollama in place of pod/{name}"
+
+
+def test_a_name_like_no_other_is_answered_with_where_to_look(api):
+    api.others["pod"] = [pod(PENDING)]
+    with pytest.raises(NotFound) as caught:
+        wait("pod/mine")
+    assert 'lab.get("pod")' in caught.value.hint
 
 
 def test_until_create_waits_for_what_is_not_there_yet(api):

@@ -35,6 +35,12 @@ MISTAKES = {
         "ollama/ollama has no quotes",
         '"ollama/ollama" in quotes',
     ),
+    "quotes-of-a-slide": (
+        "lab.generate(“Hi”)",
+        "“ is not a character that Python reads",
+        "lab.generate(“Hi”)",
+        'lab.generate("Hi")',
+    ),
     "quotes-of-a-word": ("lab.get(podz)", "podz is not", "podz has no quotes", '"podz" in quotes'),
     "quotes-over-lines": (
         "lab.run(\n    'x',\n    image=ollama,\n)",
