@@ -1,0 +1,85 @@
+"""A newcomer walks a notebook by keyboard alone, slips, and does what the first hint says.
+
+One notebook of 00 to 05 a run, drawn by $LAB_SEED, or by chance; all of them in `./lab test long`.
+newcomer.yaml has what is typed; the exercises are done as a learner does them, in their own cell.
+"""
+
+import os
+import random
+import re
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.browser import keyboard
+from tests.browser.conftest import kept, opened
+
+TABLE = yaml.safe_load(Path(__file__).with_name("newcomer.yaml").read_text())
+SEED = os.environ.get("LAB_SEED") or f"{time.time():.0f}"
+DRAWN = sorted(TABLE) if SEED == "all" else [random.Random(SEED).choice(sorted(TABLE))]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_newcomer_comes_through_by_keyboard_and_by_the_first_hint(browser, jupyter, name):
+    print(f"LAB_SEED={SEED}")
+    page = opened(browser, jupyter.url.replace("00-start", name) + "&reset", [])
+    learner = keyboard.Learner(page)
+    todo = list(TABLE[name]["slips"])
+    exercises = dict(TABLE[name]["exercises"])
+    learner.to(0)
+    _slip(learner, todo, "")
+    seen = []
+    while True:
+        cell = learner.cell()
+        if "exercise" in cell["tags"]:
+            text = next(lines for start, lines in exercises.items() if start in cell["text"])
+            learner.write(text)
+        printed = learner.run()
+        seen.append((cell["text"], printed))
+        if "check" in cell["tags"]:
+            assert "✓" in printed or cell["text"].startswith("assert"), (cell["text"], printed)
+        if cell["kind"] == "code":
+            if learner.cell()["index"] != cell["index"]:
+                learner.to(cell["index"])
+            _slip(learner, todo, cell["text"])
+        if cell["index"] >= learner.cell()["last"]:
+            break
+        learner.to(learner.cell()["index"] + 1)
+    kept(page, f"newcomer-{name}")
+    page.context.close()
+    assert todo == []
+
+
+def _slip(learner: keyboard.Learner, todo: list[dict], text: str) -> None:
+    """All that is typed below the cell with that text, and what the hint makes of it."""
+    here = [one for one in todo if (one["after"] in text if one["after"] else not text)]
+    for one in here:
+        todo.remove(one)
+        printed = learner.try_below(one["wrong"])
+        assert re.search(one["says"], printed), (one, printed)
+        said = keyboard.hint(printed)
+        if one.get("action") == "first cell":
+            assert "run the first cell" in said, (one, printed)
+            _first_cell(learner)
+        else:
+            line = keyboard.followed(one["wrong"], said)
+            assert line, (one, printed)
+            learner.to(learner.cell()["index"] - 1)
+            mended = learner.try_below(line)
+            assert "try:" not in mended, (one, line, mended)
+        if one.get("again"):
+            learner.to(learner.cell()["index"] - 1)
+            printed = learner.try_below(one["wrong"])
+            assert "try:" not in printed, (one, printed)
+        learner.to(learner.cell()["index"] - 1)
+
+
+def _first_cell(learner: keyboard.Learner) -> None:
+    here = learner.cell()["index"]
+    learner.to(0)
+    while learner.cell()["kind"] != "code" or "lab.start()" not in learner.cell()["text"]:
+        learner.to(learner.cell()["index"] + 1)
+    learner.run()
+    learner.to(here)
