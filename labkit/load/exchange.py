@@ -43,6 +43,8 @@ class Exchanges:
         """Another phase begins: nothing is under way, connections stay."""
         self.result = result
         self.answers.count_into(result)
+        for connection in self.connections.values():
+            connection.answered = False
         if self.targets.several:
             result.addresses = dict.fromkeys(map(place, self.targets.addresses), 0)
         self.ended: deque[Connection] = deque()
@@ -133,6 +135,8 @@ class Exchanges:
         """The answer has come to its end."""
         self.in_flight -= 1
         self.answers.ended(connection, stamp)
+        self.result.connections += not connection.answered
+        connection.answered = True
         if self.targets.several:
             name = place(connection.address)
             self.result.addresses[name] = self.result.addresses.get(name, 0) + 1

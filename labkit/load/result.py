@@ -66,6 +66,7 @@ class Result:
         self.cpu_s = 0.0
         self.max_rss_bytes = 0
         self.reads = self.coalesced_reads = self.clock_steps = 0
+        self.connections = 0  # that gave a whole answer, whatever its status
         self.reconnects = 0  # requests sent again: the server had closed the idle connection
         self.not_streamed = 0  # answers in one piece: one object, or one chunk with all of it
         self.buffered = self.bursts = 0  # streams that came in one go; and in more than one read
@@ -120,6 +121,7 @@ class Result:
             "not_streamed": self.not_streamed,
             "buffered": self.buffered,
             "addresses": self.addresses,
+            "connections": self.connections,
             "reconnects": self.reconnects,
             "coalesced_share": round(self.coalesced_reads / self.reads, 6) if self.reads else 0.0,
             "timestamps": self.timestamps,
@@ -263,7 +265,7 @@ class Result:
 
 _CLIENT = (
     "cpu_s max_rss_bytes reads coalesced_reads unstamped_reads clock_steps reconnects "
-    "not_streamed buffered"
+    "not_streamed buffered connections"
 ).split()
 _SUMS = (
     "started",

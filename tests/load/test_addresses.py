@@ -12,7 +12,7 @@ from labkit.load.exchange import Exchanges
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 from labkit.load.targets import Targets
-from tests.load.misbehaving import closes_between_requests, good, serving
+from tests.load.misbehaving import closes_between_requests, cut_in_header, good, serving
 
 pytestmark = pytest.mark.usefixtures("none_leaked")
 
@@ -104,6 +104,23 @@ def test_of_several_addresses_it_is_told_how_many_answered(clients, used):
     again = Result.from_json(result.to_json())
     merged = Result.merge([again, again])
     assert merged.addresses == {name: 2 * count for name, count in told.items()}
+
+
+@pytest.mark.parametrize("warmup", [0, 4])
+def test_a_connection_counts_where_an_answer_came_on_it_be_it_opened_in_a_warm_up(warmup):
+    with serving(good) as server:
+        result = engine.run(planned(server.url, warmup=warmup))
+        assert (result.connections, server.connections) == (4, 4)
+        again = Result.merge([Result.from_json(result.to_json())] * 2)
+        assert again.connections == 8
+        away = engine.run(planned(server.url, keep_alive=False))
+    assert away.connections == 40
+
+
+def test_a_connection_on_which_no_answer_comes_is_not_counted():
+    with serving(cut_in_header) as server:
+        result = engine.run(planned(server.url, requests=4))
+    assert (result.failed, result.connections) == (4, 0)
 
 
 def test_a_dead_address_is_not_among_those_that_answered():

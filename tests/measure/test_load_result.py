@@ -98,8 +98,7 @@ def test_answers_that_were_no_streams_are_told_once_and_are_no_doubt():
 )
 def test_fewer_connections_than_pods_behind_a_service_leave_pods_out(behind, connections, said):
     found = level(connections or 1)
-    for _ in range(connections):
-        found.metrics["connect_ms"].record(MS)
+    found.connections = connections
     measured = Measured("service/ollama", [found], pods=1, behind=behind)
     lines = [line for line in repr(measured).splitlines() if "answered, one for each" in line]
     assert [line.partition(", one for each")[0] for line in lines] == (
@@ -112,8 +111,7 @@ def test_fewer_connections_than_pods_behind_a_service_leave_pods_out(behind, con
 def test_in_a_sweep_the_levels_that_left_pods_out_are_told():
     levels = [level(clients) for clients in (1, 4)]
     for one in levels:
-        for _ in range(one.plan.clients):
-            one.metrics["connect_ms"].record(MS)
+        one.connections = one.plan.clients
     (said,) = Measured("service/ollama", levels, pods=1, swept=True, behind=2).left_out()
     assert said.startswith("1 at a time: at most 1 of the 2 Pods")
 
