@@ -17,6 +17,10 @@ from labkit.load.targets import Targets, place
 from labkit.load.varied import requests
 from labkit.load.wire import Reader
 
+TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
+if TYPE_CHECKING:
+    from labkit.load.targets import Address
+
 IDLE_CLOSE_NS = 100_000_000  # a close under way when a request was sent comes within a round trip
 RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its next try
 
@@ -45,10 +49,20 @@ class Exchanges:
         self.answers.count_into(result)
         for connection in self.connections.values():
             connection.answered = False
-        if self.targets.several:
-            result.addresses = dict.fromkeys(map(place, self.targets.addresses), 0)
+        self._know_addresses()
         self.ended: deque[Connection] = deque()
         self.in_flight = self.connecting = 0
+
+    def look_again(self) -> None:
+        """Now and then: does the target's name have other addresses?"""
+        self.targets.ask_again()
+        if self.targets.changed:
+            self._know_addresses()
+
+    def _know_addresses(self) -> None:
+        """An address that gives no answer has its 0 in the result."""
+        for address in self.targets.addresses:
+            self.result.addresses.setdefault(place(address), 0)
 
     def close(self) -> None:
         """Close every descriptor."""
@@ -103,6 +117,7 @@ class Exchanges:
     def failed(self, connection: Connection, kind: str, example: str) -> None:
         """No whole answer comes of this one."""
         if connection.state != CLOSED:
+            _count(self.result.address_failures, connection.address)
             self._hang_up(connection)
         now = monotonic_ns()
         self.in_flight -= 1
@@ -137,9 +152,7 @@ class Exchanges:
         self.answers.ended(connection, stamp)
         self.result.connections += not connection.answered
         connection.answered = True
-        if self.targets.several:
-            name = place(connection.address)
-            self.result.addresses[name] = self.result.addresses.get(name, 0) + 1
+        _count(self.result.addresses, connection.address)
         # an answer that came before the whole request was sent: the rest of it would follow
         is_sent = connection.state == READING
         if is_sent and connection.reader.keep_alive and self.plan.keep_alive:
@@ -202,3 +215,8 @@ class Exchanges:
         del self.connections[connection.socket.fileno()]
         connection.close()  # which also takes it out of the epoll set
         self.targets.release(connection.address)
+
+
+def _count(counts: dict[str, int], address: Address) -> None:
+    name = place(address)
+    counts[name] = counts.get(name, 0) + 1

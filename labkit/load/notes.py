@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         not_streamed: int
         buffered: int
         addresses: dict[str, int]
+        address_failures: dict[str, int]
+        started: int
 
 
 LONG_PROMPT = 64  # tokens: a first token waits for the reading of so many
@@ -89,11 +91,28 @@ def answered(result: Counts) -> tuple[int, int]:
 
     Where a name has one address, as a Service has, both are 0: its Pods cannot be told apart.
     """
+    if len(result.addresses) < 2:
+        return 0, 0
     return sum(1 for answers in result.addresses.values() if answers), len(result.addresses)
 
 
 def _addresses(result: Counts) -> str:
+    """Which addresses gave no answer: those that failed, and those that got no request."""
     used, known = answered(result)
     if used == known:
         return ""
-    return f"{used} of {known} addresses answered: a client keeps to one, so -c {known} or more"
+    silent = [name for name, answers in result.addresses.items() if not answers]
+    failed = [name for name in silent if result.address_failures.get(name)]
+    said = [f"every request to {name} failed" for name in failed]
+    if unasked := len(silent) - len(failed):
+        said.append(f"{unasked} got no request{_why_unasked(result, known)}")
+    return f"{used} of {known} addresses answered: {', '.join(said)}"
+
+
+def _why_unasked(result: Counts, known: int) -> str:
+    plan = result.plan
+    if result.started < known:
+        return f", which takes -n {known} or more"
+    if plan.keep_alive and plan.clients < known:
+        return f", because a client keeps to one: -c {known} or more"
+    return ""  # the name had it later than the rest
