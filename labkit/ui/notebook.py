@@ -18,7 +18,6 @@ from labkit.ui import cell_errors, notebook_file
 from labkit.ui.escapes import plain
 from labkit.ui.table import FRAME
 
-TRACEBACK = "LAB_TRACEBACK"  # the variable that keeps IPython's own tracebacks
 click = threading.local()  # `runs`: one of a button, which shows lines and rewrites no display
 
 
@@ -91,6 +90,10 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
     def shown(
         shell: Any, kind: type[BaseException], error: Any, trace: Any, tb_offset: object = None
     ) -> None:
+        # IPython does so for errors that it shows itself; %tb and %debug read them
+        sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+        if sys.version_info >= (3, 12):
+            sys.last_exc = error
         if isinstance(error, subprocess.CalledProcessError):
             failed = _command_failed(error)
             shell._showtraceback(CommandFailed, failed, failed._render_traceback_())
@@ -106,7 +109,7 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
     def shown_syntax(filename: str | None = None, running_compiled_code: bool = False) -> None:
         error = sys.exc_info()[1]
         lines = cell_errors.typographic(error) if isinstance(error, SyntaxError) else None
-        if lines and not os.environ.get(TRACEBACK):
+        if lines and not os.environ.get(cell_errors.TRACEBACK):
             ipython._showtraceback(SyntaxError, error, lines)
         else:
             original(ipython, filename, running_compiled_code)
@@ -115,12 +118,16 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
 
 
 def _explained(shell: Any, error: BaseException) -> list[str] | None:
-    if os.environ.get(TRACEBACK):
+    if os.environ.get(cell_errors.TRACEBACK):
         return None
     names = shell.user_ns
     file = notebook_file.place(names)
+
+    def where_set(name: str) -> str | None:
+        return notebook_file.heading(file, name, shell.transform_cell)
+
     try:
-        return cell_errors.explained(error, names, lambda name: notebook_file.heading(file, name))
+        return cell_errors.explained(error, names, where_set)
     except Exception:  # any value of a cell can be in it; IPython then shows the error as ever
         return None
 
