@@ -35,7 +35,7 @@ def route() -> str:
 def parts(context: str = "") -> list[Part]:
     """Every part of the lab, in the order of `up`."""
     first = [Part("machine", True, speed.words()), *_at_work()]
-    return [*first, *_cluster_parts(context), *_jupyter()]
+    return [*first, *_cluster_parts(context), *_jupyter(context)]
 
 
 def address() -> str:
@@ -81,10 +81,10 @@ def _machine_parts() -> list[Part]:
     ]
 
 
-def _jupyter() -> list[Part]:
+def _jupyter(context: str) -> list[Part]:
     running = server.known()
     if not running:
-        is_wanted = server.wanted()
+        is_wanted = server.wanted(context)
         return [Part("JupyterLab", False, "it does not run")] if is_wanted else []
     works = running.answers()
     address = f"http://127.0.0.1:{running.port}"
