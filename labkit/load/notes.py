@@ -36,20 +36,28 @@ LOOK = {  # what to look at, by kind of failure
 
 def notes(result: Counts) -> list[str]:
     """What the verdict says beside its reasons for doubt."""
-    said = [_not_streamed(result), cached(result), _untold(result), _addresses(result)]
+    of_cache = cached(result) if _is_long(result) else ""
+    said = [_not_streamed(result), of_cache, _untold(result), _addresses(result)]
     return [one for one in said if one]
 
 
 def cached(result: Counts) -> str:
-    """How much of the prompts was not read again, or an empty text; a warning when it was most."""
+    """How much of the prompts was not read again, or an empty text.
+
+    A warning when it was most, and long enough for a first token to wait for it.
+    """
     if not result.cached_tokens:
         return ""
     prompt = result.prompt_tokens
     share = min(result.cached_tokens / prompt, 1.0) if prompt else 1.0
     text = f"{share:.0%} of the prompts' tokens were in Ollama's cache and not read again"
-    if share < CACHED_SHARE:
+    if share < CACHED_SHARE or not _is_long(result):
         return text
     return f"{text}: prompts that differ wait longer for the first token (--vary-prompt)"
+
+
+def _is_long(result: Counts) -> bool:
+    return result.prompt_tokens >= LONG_PROMPT * result.succeeded
 
 
 def buffered(result: Counts) -> str:
@@ -77,7 +85,7 @@ def _of_them(count: int, result: Counts) -> str:
 def _untold(result: Counts) -> str:
     """Ollama 0.24 has the cache and does not tell of it."""
     told = result.cached_tokens is not None or result.plan.vary_prompt
-    if told or result.succeeded < 2 or result.prompt_tokens < LONG_PROMPT * result.succeeded:
+    if told or result.succeeded < 2 or not _is_long(result):
         return ""
     each = result.prompt_tokens // result.succeeded
     return (

@@ -59,12 +59,18 @@ def test_failures_are_told_by_their_kind_and_doubts_with_their_reason():
 def test_a_prompt_cache_that_had_most_of_the_prompts_is_told_once_and_is_no_doubt():
     levels = [level(1), level(2)]
     for one in levels:
-        one.prompt_tokens, one.cached_tokens = 28, 24
+        one.prompt_tokens, one.cached_tokens = 280, 240
     measured = Measured("pod/ollama", levels, swept=True)
     lines = repr(measured).splitlines()
     assert lines[-2] == "✓ no answer failed, and the figures can be trusted"
     assert lines[-1].startswith("● prompt cache: 86% of the prompts' tokens were in")
     assert measured.doubts == []
+
+
+def test_the_cache_of_a_prompt_of_seven_tokens_is_not_told():
+    found = level()
+    found.prompt_tokens, found.cached_tokens = 28, 24
+    assert "cache" not in repr(Measured("pod/ollama", [found]))
 
 
 def test_an_answer_without_tokens_is_told_with_what_to_look_at():
