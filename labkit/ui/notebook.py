@@ -5,6 +5,7 @@ The only file that imports IPython, and only where one of its shells runs.
 
 from __future__ import annotations
 
+import contextvars
 import os
 import shlex
 import subprocess
@@ -27,12 +28,17 @@ def in_notebook() -> bool:
 
 
 class NotebookOutput:
-    """One output of a cell, which is rewritten and kept."""
+    """One output of a cell, which is rewritten and kept.
+
+    It stays that cell's: from ipykernel 7.1 on what another thread shows belongs to the cell that
+    runs then, unless the thread has the context of the first one.
+    """
 
     rewrites = rewrites_streams = True
 
     def __init__(self) -> None:
         self._handle: Any = None
+        self._cell = contextvars.copy_context()
         self._shown: dict[str, str] = {}
 
     def grow(self, text: str) -> None:
@@ -52,9 +58,9 @@ class NotebookOutput:
             return
         self._shown = bundle
         if self._handle is None:
-            self._handle = display(bundle, display_id=True)
+            self._handle = self._cell.run(display, bundle, display_id=True)
         else:
-            self._handle.update(bundle, raw=True)
+            self._cell.run(self._handle.update, bundle, raw=True)
 
 
 class Shown:
