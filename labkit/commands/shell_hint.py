@@ -231,7 +231,8 @@ def _pull(model: str = "", *, at: str | None = None) -> str:
 
 def _generate(prompt: str, *, at: str | None = None, keep_alive: str = "") -> str:
     kept = {"keep_alive": keep_alive} if keep_alive else {}
-    words = ["run", *(f"--keepalive={time}" for time in kept.values()), labkit.model, prompt]
+    alive = (f"--keepalive={time}" for time in kept.values())
+    words = ["run", *alive, "--nowordwrap", labkit.model, prompt]
     return _ollama(at, words, "/api/generate", model=labkit.model, **kept, prompt=prompt)
 
 

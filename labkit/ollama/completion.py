@@ -14,8 +14,8 @@ from labkit.kube.proxy import Connection
 from labkit.ollama.client import At, echoed
 from labkit.ollama.reply import Reply, called
 from labkit.ui.live import Live
-from labkit.ui.silence import silence
 from labkit.ui.notebook import Shown
+from labkit.ui.silence import silence
 
 NS = 1e-9  # Ollama gives durations in nanoseconds
 _SECONDS = re.compile(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+", re.ASCII)
@@ -80,7 +80,7 @@ def generate(
     if typed:  # which `ollama run` takes at its own prompt only
         typed.append(_prompt(prompt))
     else:
-        words.append(prompt)
+        words[-1:] = ["--nowordwrap", body["model"], prompt]  # a pipe gets cut words too
     with echoed(at, words, "/api/generate", body, typed) as server:
         return _asked(server, "/api/generate", body, [])
 

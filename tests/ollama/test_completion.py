@@ -33,7 +33,7 @@ def test_an_answer_has_the_text_the_tokens_and_seconds(server, capsys):
     body = {"model": "lab-llama", "prompt": "What is a Pod?", "keep_alive": "10s"}
     assert asked == [("/api/generate", body)]
     out = capsys.readouterr().out
-    assert out.startswith("$ ollama run --keepalive=10s lab-llama 'What is a Pod?'\n")
+    assert out.startswith("$ ollama run --keepalive=10s --nowordwrap lab-llama 'What is a Pod?'\n")
     assert "A Pod.\n" in out
 
 
@@ -178,7 +178,10 @@ def test_keep_alive_is_sent_as_ollama_takes_it_and_printed_as_its_cli_does(
     completion.chat("Hi", model="m", keep_alive=value)
     assert [body["keep_alive"] for _, body in asked] == [sent, sent]
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("$")]
-    assert lines == [f"$ ollama run --keepalive={word} m Hi", f"$ ollama run --keepalive={word} m"]
+    assert lines == [
+        f"$ ollama run --keepalive={word} --nowordwrap m Hi",
+        f"$ ollama run --keepalive={word} m",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_think_is_asked_for_in_ollamas_words(server, capsys, value, word):
     asked = server({"/api/generate": [DONE]})
     completion.generate("Hi", model="m", think=value)
     assert asked[0][1]["think"] == value
-    assert capsys.readouterr().out.startswith(f"$ ollama run {word} m Hi\n")
+    assert capsys.readouterr().out.startswith(f"$ ollama run {word} --nowordwrap m Hi\n")
 
 
 PAGE = b"""<!DOCTYPE html>
