@@ -25,6 +25,7 @@ class Part:
     name: str
     works: bool | None
     saw: str
+    is_asked: bool = True  # False: another part has to be there for it, and is not
 
 
 def route() -> str:
@@ -57,7 +58,7 @@ def _cluster_parts(context: str) -> list[Part]:
     if not lab.kubeconfig.exists() or (found and not all(part.works for part in found)):
         works = None if exit_code(found) == 2 else False
         names = ("model mirror", "metrics", "namespace")
-        return [*found, *(Part(name, works, _NOTHING) for name in names)]
+        return [*found, *(Part(name, works, _NOTHING, is_asked=False) for name in names)]
     return [
         *found,
         _asked("model mirror", lambda: _mirror(lab)),
@@ -172,7 +173,7 @@ def readiness(found: list[Part], context: str = "") -> str:
     if code == 0:
         return "Ready for the workshop."
     wrong = [part for part in found if part.works is (False if code == 1 else None)]
-    named = [part for part in wrong if part.saw != _NOTHING] or wrong
+    named = [part for part in wrong if part.is_asked] or wrong
     said = ", ".join(f"{part.name} ({' '.join(part.saw.split())})" for part in named)
     if code == 1:
         wanted = f" --context {shlex.quote(context)}" if context else ""

@@ -116,7 +116,7 @@ def test_what_is_missing_is_named_and_what_only_follows_from_it_is_not():
     found = [
         Part("images", False, "missing: registry\n:2.8.2"),
         Part("local Ollama", None, "nobody knows"),
-        Part("model mirror", False, "nothing to ask"),
+        Part("model mirror", False, "in other words", is_asked=False),
     ]
     told = "images (missing: registry :2.8.2)"
     assert status.readiness(found) == f"Not ready for the workshop: {told}; try ./lab up"
