@@ -99,10 +99,7 @@ def test_of_several_addresses_it_is_told_how_many_answered(clients, used):
     assert f"  Addresses:     {used} of 2 answered" in report.text(result)
     notes = [note for note in result.notes() if "addresses" in note]
     assert notes == (
-        [
-            "1 of 2 addresses answered: 1 got no request,"
-            " because a client keeps to one: -c 2 or more"
-        ]
+        ["1 of 2 addresses answered: 1 got no request, because a client keeps to one: -c 2 or more"]
         if used == 1
         else []
     )
