@@ -96,10 +96,7 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
     def shown(
         shell: Any, kind: type[BaseException], error: Any, trace: Any, tb_offset: object = None
     ) -> None:
-        # IPython does so for errors that it shows itself; %tb and %debug read them
-        sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
-        if sys.version_info >= (3, 12):
-            sys.last_exc = error
+        _keep(kind, error, trace)
         if isinstance(error, subprocess.CalledProcessError):
             failed = _command_failed(error)
             shell._showtraceback(CommandFailed, failed, failed._render_traceback_())
@@ -116,11 +113,19 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
         error = sys.exc_info()[1]
         lines = cell_errors.typographic(error) if isinstance(error, SyntaxError) else None
         if lines and not os.environ.get(cell_errors.TRACEBACK):
+            _keep(*sys.exc_info())
             ipython._showtraceback(SyntaxError, error, lines)
         else:
             original(ipython, filename, running_compiled_code)
 
     ipython.showsyntaxerror = shown_syntax
+
+
+def _keep(kind: Any, error: Any, trace: Any) -> None:
+    """For %tb and %debug, as IPython does with the errors that it shows itself."""
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
 
 
 def _explained(shell: Any, error: BaseException) -> list[str] | None:

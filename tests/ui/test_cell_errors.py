@@ -221,6 +221,7 @@ def test_kernel_an_error_inside_of_labkit_shows_its_message_and_no_frame(cell):
         ("1 / 0", "ZeroDivisionError"),
         ("!false", "CalledProcessError"),
         ("lab.get('pods'", "SyntaxError"),
+        ("lab.get(\u201cpods\u201d)", "SyntaxError"),
     ],
 )
 def test_kernel_after_any_error_the_debugger_finds_it(cell, code, kind):
