@@ -151,11 +151,11 @@ def test_a_client_is_charged_for_the_cpu_of_its_children():
 def test_a_client_that_does_not_end_is_ended_with_its_children(tmp_path):
     import measuring
 
-    script = f"sleep 60 & echo $! >{tmp_path}/child; wait"
+    script = f"sleep 600 & echo $! >{tmp_path}/child; wait"
     with pytest.raises(TimedOut, match=r"still running after 0 s and was ended"):
         measuring.run(["sh", "-c", script], cores=(0,), timeout_s=0.4)
     child = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     with contextlib.suppress(FileNotFoundError):
         while ") Z " not in child.read_text():  # its new parent may bury it late
             assert time.monotonic() < deadline

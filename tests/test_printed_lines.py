@@ -128,9 +128,11 @@ CALLS = {
         "http://ollama:11434/api/pull model=m"
     ],
     "lab.generate(PROMPT, model='m', keep_alive=60)": [
-        "ollama run --keepalive=60s m \"vi or 'emacs'?\""
+        "ollama run --keepalive=60s --nowordwrap m \"vi or 'emacs'?\""
     ],
-    "lab.generate('A?', model='m', keep_alive='-1')": ["ollama run --keepalive=-1s m A?"],
+    "lab.generate('A?', model='m', keep_alive='-1')": [
+        "ollama run --keepalive=-1s --nowordwrap m A?"
+    ],
     "lab.generate('A?', model='m', at='pod/x', options={'temperature': 0, 'stop': ['a', 'b']})": [
         "kubectl exec pod/x --stdin --tty -- ollama run m",
         ">>> /set parameter temperature 0",

@@ -132,9 +132,8 @@ def _lab(*words: str, context: str) -> str:
 
 
 def _start(context: str, namespace: str = "") -> str:
-    if namespace:
-        return f"export LAB_NAMESPACE={shlex.quote(namespace)}"
-    return f'eval "$({_lab("env", context=context)})"'
+    chosen = f"export LAB_NAMESPACE={shlex.quote(namespace)}; " if namespace else ""
+    return f'{chosen}eval "$({_lab("env", context=context)})"'
 
 
 def _load_test(context: str, target: str) -> str:
@@ -203,12 +202,20 @@ def _limit(usual_s: float, timeout_s: float | None) -> str:
     return f"{speed.deadline(usual_s, timeout_s):g}s"
 
 
-def _helm_upgrade(release: str, chart: str, *, repo: str, values: dict[str, object]) -> str:
+def _helm_upgrade(
+    release: str,
+    chart: str,
+    *,
+    repo: str,
+    values: dict[str, object],
+    force_conflicts: bool = False,
+) -> str:
     words = ["helm", "upgrade", "--install", release, chart, "--repo", repo]
     chosen = helm_values.given(values)
     if chosen.file:
         raise ValueError("a values file is more than one line")
-    return shlex.join([*words, *chosen.words, "--wait"])
+    taken = ["--force-conflicts"] if force_conflicts else []
+    return shlex.join([*words, *chosen.words, *taken, "--wait"])
 
 
 def _ollama(at: str | None, words: list[str], path: str, **body: object) -> str:
@@ -224,7 +231,8 @@ def _pull(model: str = "", *, at: str | None = None) -> str:
 
 def _generate(prompt: str, *, at: str | None = None, keep_alive: str = "") -> str:
     kept = {"keep_alive": keep_alive} if keep_alive else {}
-    words = ["run", *(f"--keepalive={time}" for time in kept.values()), labkit.model, prompt]
+    alive = (f"--keepalive={time}" for time in kept.values())
+    words = ["run", *alive, "--nowordwrap", labkit.model, prompt]
     return _ollama(at, words, "/api/generate", model=labkit.model, **kept, prompt=prompt)
 
 

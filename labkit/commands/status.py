@@ -25,6 +25,7 @@ class Part:
     name: str
     works: bool | None
     saw: str
+    is_asked: bool = True  # False: another part has to be there for it, and is not
 
 
 def route() -> str:
@@ -35,7 +36,7 @@ def route() -> str:
 def parts(context: str = "") -> list[Part]:
     """Every part of the lab, in the order of `up`."""
     first = [Part("machine", True, speed.words()), *_at_work()]
-    return [*first, *_cluster_parts(context), *_jupyter()]
+    return [*first, *_cluster_parts(context), *_jupyter(context)]
 
 
 def address() -> str:
@@ -57,7 +58,7 @@ def _cluster_parts(context: str) -> list[Part]:
     if not lab.kubeconfig.exists() or (found and not all(part.works for part in found)):
         works = None if exit_code(found) == 2 else False
         names = ("model mirror", "metrics", "namespace")
-        return [*found, *(Part(name, works, _NOTHING) for name in names)]
+        return [*found, *(Part(name, works, _NOTHING, is_asked=False) for name in names)]
     return [
         *found,
         _asked("model mirror", lambda: _mirror(lab)),
@@ -81,10 +82,10 @@ def _machine_parts() -> list[Part]:
     ]
 
 
-def _jupyter() -> list[Part]:
+def _jupyter(context: str) -> list[Part]:
     running = server.known()
     if not running:
-        is_wanted = server.wanted()
+        is_wanted = server.wanted(context)
         return [Part("JupyterLab", False, "it does not run")] if is_wanted else []
     works = running.answers()
     address = f"http://127.0.0.1:{running.port}"
@@ -172,7 +173,7 @@ def readiness(found: list[Part], context: str = "") -> str:
     if code == 0:
         return "Ready for the workshop."
     wrong = [part for part in found if part.works is (False if code == 1 else None)]
-    named = [part for part in wrong if part.saw != _NOTHING] or wrong
+    named = [part for part in wrong if part.is_asked] or wrong
     said = ", ".join(f"{part.name} ({' '.join(part.saw.split())})" for part in named)
     if code == 1:
         wanted = f" --context {shlex.quote(context)}" if context else ""

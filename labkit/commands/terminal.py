@@ -36,6 +36,9 @@ def error(failed: LabError) -> str:
 
 
 def _acts_on_lab(context: str) -> bool:
-    from labkit.setup.cluster import labs
+    from labkit.setup.cluster import environment, labs
 
-    return str(labs.Lab(context).kubeconfig) == KUBECONFIG
+    try:
+        return str(environment.kubeconfig(labs.Lab(context))) == KUBECONFIG
+    except LabError:  # $LAB_NAMESPACE cannot be one
+        return False

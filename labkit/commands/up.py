@@ -72,7 +72,7 @@ class Up:
             answer = self._inside(lab)
         except (TimedOut, CommandFailed) as error:
             answer = self._again(lab, error)
-        jupyter.wanted(self.options.jupyter)
+        jupyter.wanted(self.options.context, self.options.jupyter)
         server = self._jupyter() if self.options.jupyter else None
         try:
             if self.route:

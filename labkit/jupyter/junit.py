@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 ENV = "LAB_JUNIT"  # the path that labkit.jupyter.run writes -1.xml, -2.xml, … of
 _COLOUR = re.compile(r"(\x1b|#x1B)\[[0-9;]*m")  # an escape is no character of XML
-_PAST_LIMIT = re.compile(r"(^|: )past its limit", re.MULTILINE)
+PAST_LIMIT = ("past-limit", "true")  # the property of a cell that failed because its time was over
 
 
 class Case(NamedTuple):
@@ -20,16 +20,12 @@ class Case(NamedTuple):
     outcome: str
     message: str = ""
     text: str = ""
+    past_limit: bool = False  # did it fail because its time was over?
 
     @property
     def id(self) -> str:
         """What pytest calls it, but for the name of a class."""
         return f"{self.file}::{self.name}"
-
-    @property
-    def past_limit(self) -> bool:
-        """Did it fail because its time was over?"""
-        return self.outcome == "failed" and bool(_PAST_LIMIT.search(self.message))
 
 
 def options(path: Path | str) -> list[str]:
@@ -59,7 +55,9 @@ def _case(item: ElementTree.Element) -> Case:
     for kind in ("failure", "error"):
         found = item.find(kind)
         if found is not None:
-            return Case(*named, "failed", _plain(found.get("message")), _plain(found.text))
+            kept = [(one.get("name"), one.get("value")) for one in item.iter("property")]
+            said = _plain(found.get("message")), _plain(found.text)
+            return Case(*named, "failed", *said, past_limit=PAST_LIMIT in kept)
     found = item.find("skipped")
     if found is None:
         return Case(*named, "passed")

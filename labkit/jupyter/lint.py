@@ -88,6 +88,8 @@ def _whole(notebook: nbformat.NotebookNode) -> Iterator[Finding]:
             yield Finding(number, 0, "no-id", "the cell has no id; nbformat 4.5 gives each one")
         if cell.get("outputs") or cell.get("execution_count"):
             yield Finding(number, 0, "stored-output", "outputs are stored: nbstripout --keep-id")
+        if cell.cell_type == "raw":
+            yield Finding(number, 0, "left-out", "a raw cell is not run: make it code or Markdown")
         for tag in tags(cell):
             yield from _tag(number, tag)
 

@@ -27,6 +27,8 @@ _UNCHECKED = {("os", "system"), ("os", "popen"), ("subprocess", "Popen")}
 _UNCHECKED |= {("subprocess", "call"), ("subprocess", "getstatusoutput")}
 _SHOWS_ERRORS = {"system_raise_on_error", "showtraceback", "_showtraceback", "CustomTB"}
 _WIDE = {"Exception", "BaseException"}
+# of IPython's shell: they show an error, and the cell that called them passes
+_SHOWS_ONLY = {"run_cell", "run_cell_async", "safe_execfile", "safe_execfile_ipy", "runcode"}
 _UNSEEN = {"Thread", "create_task", "ensure_future", "call_soon", "call_later", "run_in_executor"}
 
 
@@ -34,7 +36,16 @@ def rules(code: Code) -> Found:
     """Everything to fix in the cell's Python and its magics."""
     for line in code.broken:
         yield line, "no-python", "IPython cannot read this cell"
-    for rule in (_magics, _sleeps, _handlers, _shows_errors, _commands, _ends, _always):
+    for rule in (
+        _magics,
+        _sleeps,
+        _handlers,
+        _left_out,
+        _shows_errors,
+        _commands,
+        _ends,
+        _always,
+    ):
         yield from rule(code)
     yield from _names(code)
 
@@ -72,7 +83,7 @@ def _handlers(code: Code) -> Found:
         elif isinstance(node, ast.ExceptHandler) and _is_wide(node) and not _raises(node):
             why = "any error passes: name the one that is meant, except lab.LabError"
             yield node.lineno, "swallows-errors", why
-        if isinstance(node, ast.Try) and any(map(_is_way_out, node.finalbody)):
+        if isinstance(node, ast.Try | ast.TryStar) and any(map(_is_way_out, node.finalbody)):
             yield (
                 node.finalbody[0].lineno,
                 "swallows-errors",
@@ -80,6 +91,17 @@ def _handlers(code: Code) -> Found:
             )
         if isinstance(node, ast.Call) and name(node) == "suppress":
             yield node.lineno, "swallows-errors", "let it fail, or assert what was raised"
+        if isinstance(node, ast.Call) and name(node) in _SHOWS_ONLY:
+            yield node.lineno, "swallows-errors", "an error in it is shown and passes: run it here"
+
+
+def _left_out(code: Code) -> Found:
+    for node in code.nodes:
+        is_never = isinstance(node, ast.If | ast.While) and (
+            isinstance(node.test, ast.Constant) and not node.test.value
+        )
+        if is_never:
+            yield node.lineno, "left-out", "this is never run: take the condition away"
 
 
 def _is_nothing(node: ast.stmt) -> bool:

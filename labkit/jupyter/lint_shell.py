@@ -19,12 +19,16 @@ _SWALLOWS = {
     ): "take what follows `;` away",
     re.compile(r"(?:^|[\s;])set\s+(?:\+\w*e|\+o\s+(?:errexit|pipefail))"): "let -e stand",
 }
+_LEAVES = re.compile(r"^exit(?:\s+0)?\s*;?\s*$(?=\n\s*\S)", re.MULTILINE)
+_THEN = re.compile(r";(?!\s*$|;)")
+_KEYWORD = re.compile(r"(?:^|[\s;(])(?:for|while|until|if|case|select|\{)(?=\s)|\bset\s+-\w*e")
 _TRAP = re.compile(r"\btrap\s+(['\"])[^'\"]*\bexit(?:\s+0)?\s*;?\s*\1")
 _NEGATED = re.compile(r"^[ \t]*!\s", re.MULTILINE)
 _AND = re.compile(r"^(?!\s*(?:if|elif|while|until)\b)[^\n|]*&&[^\n|]*\n(?=\s*\S)", re.MULTILINE)
 _BACKGROUND = re.compile(r"(?<![&><|])&(?![&>])")
 _ENDS_IT = re.compile(r"\b(?:wait|kill|trap)\b")
 _PIPE = re.compile(r"(?<!\|)\|(?!\|)")
+_WRAPS = re.compile(r"\bollama\s+run\b(?![^\n;|&]*--nowordwrap)")
 _SLEEP = re.compile(r"(?:^|[\s;&|(\"'])sleep\s+[\d.$]", re.MULTILINE)
 _WITH_E = re.compile(r"(?:^|\s)-\w*e")
 
@@ -36,6 +40,9 @@ def rules(code: Code) -> Found:
         yield from _exit_code(shell, text)
         yield from _swallows(shell, text)
         yield from _time(shell, text)
+        for match in _WRAPS.finditer(text):
+            why = "a cell is not a terminal, and gets words cut at column 75: --nowordwrap"
+            yield _line(shell, text, match), "word-wrap", why
     for call in code.calls:
         if name(call) == "getoutput":
             yield call.lineno, "getoutput", _CAPTURED
@@ -74,6 +81,15 @@ def _swallows(shell: Shell, text: str) -> Found:
     for pattern, instead in _SWALLOWS.items():
         for match in pattern.finditer(text):
             yield _line(shell, text, match), "swallows-errors", f"a failure passes: {instead}"
+    then = _THEN.search(text)
+    if (
+        not (shell.magic or _KEYWORD.search(text) or any(p.search(text) for p in _SWALLOWS))
+        and then
+    ):
+        why = "only the command after the last `;` counts: `&&`, or %%bash -e"
+        yield _line(shell, text, then), "swallows-errors", why
+    for match in _LEAVES.finditer(text if shell.magic else ""):
+        yield _line(shell, text, match), "left-out", "what follows this exit is not run"
     for match in _TRAP.finditer(shell.text):
         why = "a failure passes: no exit in a trap"
         yield _line(shell, shell.text, match), "swallows-errors", why

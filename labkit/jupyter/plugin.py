@@ -6,7 +6,7 @@
 | the first failing cell ends its notebook | always |
 | a dead kernel is noticed, no message is lost | always (kernel.py) |
 | a cell past its limit fails, whatever it does | always; tags `work-…` say the kind of work |
-| no cell is expected to fail, and none passes against that | always |
+| no cell is expected to fail, none passes against that, and none is left out | always |
 | the check of an exercise fails before the solution | tags `solution` and `check` |
 | what the cell showed, events, Pods and logs in the report of a failure | always |
 | the executed notebook, as it would look | folder `$LAB_ARTIFACTS`, else `artifacts/` |
@@ -25,7 +25,7 @@ import nbval.plugin
 import pytest
 
 from labkit.errors import LabError
-from labkit.jupyter import executed, namespace
+from labkit.jupyter import executed, junit, namespace
 from labkit.jupyter.kernel import CellCutOff, Kernel
 from labkit.jupyter.limits import limit_s, tags
 
@@ -92,6 +92,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         result = yield
     except CellCutOff as error:
         _cut_off(item, error)
+    except pytest.skip.Exception:  # a comment or a tag of nbval's: the linter names the line
+        item.raise_cell_error("this cell was left out, and proves nothing: take its mark away")
     finally:
         option.nbval_cell_timeout = before
     if item.parent.kernel.status != "ok" and not item.options["check_exception"]:
@@ -165,6 +167,7 @@ def _fails_before(item: nbval.plugin.IPyNbCell) -> None:
 
 def _cut_off(item: nbval.plugin.IPyNbCell, error: CellCutOff, what: str = "") -> NoReturn:
     """Fail this cell with what was said and shown until then."""
+    item.user_properties.append(junit.PAST_LIMIT)
     item.test_outputs = [nbformat.v4.output_from_msg(message) for message in error.outputs]
     traces = [output.traceback for output in item.test_outputs if "traceback" in output]
     item.raise_cell_error(f"{what}{error}", "\n".join(line for trace in traces for line in trace))

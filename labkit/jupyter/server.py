@@ -8,6 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def ensure(context: str = "") -> tuple[Server, list[str]]:
 
     Raises JupyterFailed, which names the log.
     """
-    wanted(True)
+    wanted(context, True)
     work = copies.folder()
     arrived = copies.refresh(work)
     terminal = terminals.command(context)  # also for a server that runs: its variables may change
@@ -75,12 +76,13 @@ def known() -> Server | None:
     return Server(**found)
 
 
-def wanted(choice: bool | None = None) -> bool:
+def wanted(context: str = "", choice: bool | None = None) -> bool:
     """Is JupyterLab a part of this lab? Not after `./lab up --no-jupyter`, until one is started.
 
-    `choice` is remembered; without it nothing is changed.
+    Each context is a lab of its own. `choice` is remembered; without it nothing is changed.
     """
-    mark = paths.state("no-jupyter")
+    suffix = f".{urllib.parse.quote(context, safe='')}" if context else ""
+    mark = paths.state(f"no-jupyter{suffix}")
     if choice is False:
         paths.write_text(mark, "./lab up --no-jupyter\n")
     elif choice:

@@ -22,6 +22,17 @@ for _lab_file in ~/.bash_profile ~/.bash_login ~/.profile; do
 done
 unset _lab_file
 """
+# a shell reads $ENV after these: `own` sets the value that it had before ours
+_POSIX_PROFILE = """\
+{own}
+for _lab_file in /etc/profile ~/.profile; do
+    if [ -r "$_lab_file" ]; then . "$_lab_file"; fi
+done
+eval "_lab_file=\\"${{ENV:-{usual}}}\\""
+if [ -r "$_lab_file" ]; then . "$_lab_file"; fi
+unset _lab_file
+"""
+_USUAL_ENV = {"ksh": "$HOME/.kshrc", "mksh": "$HOME/.mkshrc"}
 # ./lab is what texts and hints say; it is in the clone's folder only
 _DOT_LAB = """\
 ./lab() {
@@ -124,8 +135,12 @@ def _fish(shell: str, context: str) -> list[str]:
 
 
 def _posix(shell: str, context: str) -> list[str]:
-    file = _written("shrc", environment.export_lines(_values(context)))
-    return ["env", f"ENV={file}", shell, "-l"]
+    """Ours is $ENV, and reads what a login shell reads, also the $ENV that a profile sets."""
+    found = os.environ.get("ENV", "")
+    own = f"export ENV={shlex.quote(found)}" if found else "unset ENV"
+    first = _POSIX_PROFILE.format(own=own, usual=_USUAL_ENV.get(Path(shell).name, ""))
+    file = _written("shrc", first, environment.export_lines(_values(context)))
+    return ["env", f"ENV={file}", shell]
 
 
 def _written(name: str, *texts: str) -> Path:

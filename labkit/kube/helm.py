@@ -187,6 +187,21 @@ def description(record: dict[str, Any]) -> str:
     return said
 
 
+def list_as_text(record: dict[str, Any]) -> str:
+    """A value that a user gave a revision as text that looks like a list: `--set x=[]` does that.
+
+    Its name and its text, `ollama.models.pull=[]`; empty when there is none.
+    """
+    todo: list[tuple[str, Any]] = [("", read(record).get("config") or {})]
+    while todo:
+        name, value = todo.pop()
+        if isinstance(value, dict):
+            todo += [(f"{name}.{key}" if name else key, one) for key, one in value.items()]
+        elif isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+            return f"{name}={value}"
+    return ""
+
+
 def _label(record: dict[str, Any], name: str) -> str:
     value: str = (record["metadata"].get("labels") or {}).get(name, "")
     return value

@@ -122,7 +122,7 @@ class Connection:
             code = answer.status_code
         if gateway.is_page(text):
             raise _proxy_said(self.name, code, text)
-        raise OllamaSaid(f"{self.name} sent no JSON", text[:100], self._look(), status=code)
+        raise OllamaSaid(f"{self.name} sent no JSON", text[:100], self.look(), status=code)
 
     @contextmanager
     def _answer(
@@ -152,7 +152,7 @@ class Connection:
             raise Unreachable(
                 f"{self.name} did not answer for {timeout_s:g} s",
                 f"{method} {path}",
-                self._look(),
+                self.look(),
             ) from None
         except httpx.RemoteProtocolError as error:
             if self._api and not has_begun:
@@ -160,13 +160,13 @@ class Connection:
             raise StreamCut(
                 f"{self.name} ended its answer in the middle",
                 str(error),
-                f"ask once more; {self._look()}",
+                f"ask once more; {self.look()}",
                 status=200,
             ) from None
         except (httpx.HTTPError, OSError) as error:
             if self._api and not has_begun:
                 raise self._away(method, error) from None
-            raise Unreachable(f"{self.name} does not answer", str(error), self._look()) from None
+            raise Unreachable(f"{self.name} does not answer", str(error), self.look()) from None
 
     def _no(self, path: str, code: int, data: bytes) -> LabError:
         try:
@@ -191,7 +191,7 @@ class Connection:
         if found["message"] == "address not allowed":  # what it says of no address at all
             hint = f'lab.wait("{self.name}") first'
             return Unreachable(f"{self.name} does not answer", "it has no address yet", hint)
-        return Unreachable(f"{self.name} does not answer", found["message"], self._look())
+        return Unreachable(f"{self.name} does not answer", found["message"], self.look())
 
     def _away(self, method: str, error: Exception) -> ApiSilent:
         import httpx
@@ -204,7 +204,8 @@ class Connection:
             maybe_done=method != "GET" and not never_sent,
         )
 
-    def _look(self) -> str:
+    def look(self) -> str:
+        """Where to look when it does not answer, as lines to type."""
         kind, _, name = self.name.partition("/")
         if kind in ("service", "svc"):
             return f'lab.get("endpointslices"), and the port in lab.get("service/{name}")'

@@ -110,12 +110,12 @@ def pod_of(session: Session, target: Target) -> str:
     return min(pods, key=lambda pod: (not ready(pod), pod["metadata"]["name"]))["metadata"]["name"]
 
 
-def pods_of(session: Session, target: Target) -> list[dict]:
+def pods_of(session: Session, target: Target, item: dict | None = None) -> list[dict]:
     """The Pods that a Service or a workload selects; of a Pod, itself.
 
-    Raises NotFound, and Unreachable when it has no Pod.
+    `item` is the object, where it is known. Raises NotFound, and Unreachable when it has no Pod.
     """
-    item = found(session, target)
+    item = item or found(session, target)
     if target.resource.kind == "Pod":
         return [item]
     labels = selector(item)

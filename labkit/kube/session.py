@@ -9,15 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import labkit
 from labkit.errors import NamespaceNotOurs, NotFound, NotStarted, NotUp
 from labkit.kube.client import Api
 from labkit.kube.discovery import require_name
 from labkit.setup.cluster import environment, labs
 from labkit.setup.cluster.outage import asked_again
-from labkit.setup.host import paths
 from labkit.ui import notebook
 
 START_S = 20.0  # an API server that was ended is back by then; one that is not up never is
@@ -70,14 +67,14 @@ def enter(
     namespace = namespace or os.environ.get("LAB_NAMESPACE") or labs.LEARNER
     require_name(namespace)  # it becomes the name of a file
     values = environment.variables(context)
-    kubeconfig = _kubeconfig(Path(values.pop("KUBECONFIG")), namespace)
+    kubeconfig = labs.Lab(context).kubeconfig_in(namespace)
     session = Session(namespace, context, kubeconfig)
     limit_s = START_S if timeout_s is None else timeout_s
     _guard(session, missing_ok, time.monotonic() + limit_s)
     _put_first(values.pop("PATH"))
     if "OLLAMA_HOST" not in values:  # the user's own Ollama, perhaps: not for lessons
         os.environ.pop("OLLAMA_HOST", None)
-    os.environ.update(values, KUBECONFIG=str(kubeconfig))
+    os.environ.update({**values, "KUBECONFIG": str(kubeconfig)})
     notebook.on_failed_command()
     _current = session
     return session
@@ -116,18 +113,6 @@ def guard(found: dict[str, Any]) -> None:
             "it is the lab's own" if name == labs.SYSTEM else f"it lacks the label {label}={value}",
             f'lab.start("{labs.LEARNER}") takes the learners\' own',
         )
-
-
-def _kubeconfig(whole: Path, namespace: str) -> Path:
-    """The lab's kubeconfig, or a copy of it that has another namespace."""
-    config = yaml.safe_load(whole.read_text())
-    context = next(c for c in config["contexts"] if c["name"] == config["current-context"])
-    if context["context"].get("namespace") == namespace:
-        return whole
-    context["context"]["namespace"] = namespace
-    copy = paths.state("namespaces", namespace, whole.name)
-    paths.write_text(copy, yaml.safe_dump(config), private=True)
-    return copy
 
 
 def _put_first(folder: str) -> None:

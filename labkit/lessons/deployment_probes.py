@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import shlex
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -151,7 +152,11 @@ def of_release(check: Callable[[Session], Seen], *, rolled_back: bool = False) -
         if rolled_back and helm.description(kept[-1]) != ROLLED_BACK:
             saw = f"release ollama has {len(kept)} revisions, and the last is not a rollback"
             return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
-        return check(session)
+        seen = check(session)
+        if not seen.passed and (given := helm.list_as_text(kept[-1])):
+            saw = f"{seen.saw}; Helm took {given} for text, not for a list"
+            return Seen(False, saw, f"--set-json {shlex.quote(given)}, or a values file")
+        return seen
 
     return of
 

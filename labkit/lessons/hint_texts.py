@@ -41,7 +41,7 @@ LADDERS = {
         "Which models does the Ollama on your own machine have?",
         "`ollama run` pulls what is missing; only the lab's mirror is sure to have it.",
         "ollama list",
-        'ollama run --insecure $MODEL "What is Ollama?"',
+        'ollama run --insecure --nowordwrap $MODEL "What is Ollama?"',
     ),
     "01-ollama/unload": Ladder(
         "How long does a model stay in memory without requests?",
@@ -65,7 +65,7 @@ LADDERS = {
         "Where does `ollama run` look for its model when it runs inside of the Pod?",
         "The Pod has a list of models of its own.",
         "kubectl exec ollama -- ollama list",
-        'kubectl exec ollama -- ollama run --insecure $MODEL "What is a Pod?"',
+        'kubectl exec ollama -- ollama run --insecure --nowordwrap $MODEL "What is a Pod?"',
     ),
     "02-pod/again": Ladder(
         "Where was the model, and what became of that place?",

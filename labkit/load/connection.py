@@ -24,8 +24,8 @@ class Connection:
     """Times are nanoseconds of CLOCK_MONOTONIC."""
 
     __slots__ = (
-        "address begun chunks events feed first held last reader receive request rests_until "
-        "reused sent socket start state steady together unsent"
+        "address answered begun chunks events feed first held last reader receive request "
+        "rests_until reused sent socket start state steady together unsent"
     ).split()
 
     request: bytes
@@ -37,6 +37,7 @@ class Connection:
         self.feed = reader.feed
         self.state = CLOSED
         self.reused = False  # has an answer come on this connection before?
+        self.answered = False  # and has one that counts?
         self.begun = self.start = self.sent = 0  # when it was begun, was due, and was sent
         self.rests_until = 0  # it could not connect: not before this
         self.begin()
@@ -74,7 +75,7 @@ class Connection:
     def open(self, address: Address) -> int:
         """Begin to connect; 0, or the errno of what went wrong."""
         family, sockaddr = address
-        self.address, self.reused = address, False
+        self.address, self.reused, self.answered = address, False, False
         self.socket = sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

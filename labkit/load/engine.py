@@ -299,7 +299,7 @@ class Engine:
         result.clock_steps = self.clock.steps
         if self.plan.timeout_s:
             self.exchanges.time_out(now - int(self.plan.timeout_s * 1e9))
-        self.exchanges.targets.ask_again()
+        self.exchanges.look_again()
         self.nap.choose(result, now - self.origin)
         if self.on_progress and now >= self.next_progress:
             self.next_progress = now + self.every_ns

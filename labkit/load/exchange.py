@@ -17,6 +17,10 @@ from labkit.load.targets import Targets, place
 from labkit.load.varied import requests
 from labkit.load.wire import Reader
 
+TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
+if TYPE_CHECKING:
+    from labkit.load.targets import Address
+
 IDLE_CLOSE_NS = 100_000_000  # a close under way when a request was sent comes within a round trip
 RETRY_NS = 50_000_000  # a client that cannot connect waits so long before its next try
 
@@ -43,10 +47,22 @@ class Exchanges:
         """Another phase begins: nothing is under way, connections stay."""
         self.result = result
         self.answers.count_into(result)
-        if self.targets.several:
-            result.addresses = dict.fromkeys(map(place, self.targets.addresses), 0)
+        for connection in self.connections.values():
+            connection.answered = False
+        self._know_addresses()
         self.ended: deque[Connection] = deque()
         self.in_flight = self.connecting = 0
+
+    def look_again(self) -> None:
+        """Now and then: does the target's name have other addresses?"""
+        self.targets.ask_again()
+        if self.targets.changed:
+            self._know_addresses()
+
+    def _know_addresses(self) -> None:
+        """An address that gives no answer has its 0 in the result."""
+        for address in self.targets.addresses:
+            self.result.addresses.setdefault(place(address), 0)
 
     def close(self) -> None:
         """Close every descriptor."""
@@ -101,6 +117,7 @@ class Exchanges:
     def failed(self, connection: Connection, kind: str, example: str) -> None:
         """No whole answer comes of this one."""
         if connection.state != CLOSED:
+            _count(self.result.address_failures, connection.address)
             self._hang_up(connection)
         now = monotonic_ns()
         self.in_flight -= 1
@@ -133,9 +150,9 @@ class Exchanges:
         """The answer has come to its end."""
         self.in_flight -= 1
         self.answers.ended(connection, stamp)
-        if self.targets.several:
-            name = place(connection.address)
-            self.result.addresses[name] = self.result.addresses.get(name, 0) + 1
+        self.result.connections += not connection.answered
+        connection.answered = True
+        _count(self.result.addresses, connection.address)
         # an answer that came before the whole request was sent: the rest of it would follow
         is_sent = connection.state == READING
         if is_sent and connection.reader.keep_alive and self.plan.keep_alive:
@@ -198,3 +215,8 @@ class Exchanges:
         del self.connections[connection.socket.fileno()]
         connection.close()  # which also takes it out of the epoll set
         self.targets.release(connection.address)
+
+
+def _count(counts: dict[str, int], address: Address) -> None:
+    name = place(address)
+    counts[name] = counts.get(name, 0) + 1

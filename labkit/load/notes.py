@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         not_streamed: int
         buffered: int
         addresses: dict[str, int]
+        address_failures: dict[str, int]
+        started: int
 
 
 LONG_PROMPT = 64  # tokens: a first token waits for the reading of so many
@@ -34,20 +36,28 @@ LOOK = {  # what to look at, by kind of failure
 
 def notes(result: Counts) -> list[str]:
     """What the verdict says beside its reasons for doubt."""
-    said = [_not_streamed(result), cached(result), _untold(result), _addresses(result)]
+    of_cache = cached(result) if _is_long(result) else ""
+    said = [_not_streamed(result), of_cache, _untold(result), _addresses(result)]
     return [one for one in said if one]
 
 
 def cached(result: Counts) -> str:
-    """How much of the prompts was not read again, or an empty text; a warning when it was most."""
+    """How much of the prompts was not read again, or an empty text.
+
+    A warning when it was most, and long enough for a first token to wait for it.
+    """
     if not result.cached_tokens:
         return ""
     prompt = result.prompt_tokens
     share = min(result.cached_tokens / prompt, 1.0) if prompt else 1.0
     text = f"{share:.0%} of the prompts' tokens were in Ollama's cache and not read again"
-    if share < CACHED_SHARE:
+    if share < CACHED_SHARE or not _is_long(result):
         return text
     return f"{text}: prompts that differ wait longer for the first token (--vary-prompt)"
+
+
+def _is_long(result: Counts) -> bool:
+    return result.prompt_tokens >= LONG_PROMPT * result.succeeded
 
 
 def buffered(result: Counts) -> str:
@@ -75,7 +85,7 @@ def _of_them(count: int, result: Counts) -> str:
 def _untold(result: Counts) -> str:
     """Ollama 0.24 has the cache and does not tell of it."""
     told = result.cached_tokens is not None or result.plan.vary_prompt
-    if told or result.succeeded < 2 or result.prompt_tokens < LONG_PROMPT * result.succeeded:
+    if told or result.succeeded < 2 or not _is_long(result):
         return ""
     each = result.prompt_tokens // result.succeeded
     return (
@@ -89,11 +99,28 @@ def answered(result: Counts) -> tuple[int, int]:
 
     Where a name has one address, as a Service has, both are 0: its Pods cannot be told apart.
     """
+    if len(result.addresses) < 2:
+        return 0, 0
     return sum(1 for answers in result.addresses.values() if answers), len(result.addresses)
 
 
 def _addresses(result: Counts) -> str:
+    """Which addresses gave no answer: those that failed, and those that got no request."""
     used, known = answered(result)
     if used == known:
         return ""
-    return f"{used} of {known} addresses answered: a client keeps to one, so -c {known} or more"
+    silent = [name for name, answers in result.addresses.items() if not answers]
+    failed = [name for name in silent if result.address_failures.get(name)]
+    said = [f"every request to {name} failed" for name in failed]
+    if unasked := len(silent) - len(failed):
+        said.append(f"{unasked} got no request{_why_unasked(result, known)}")
+    return f"{used} of {known} addresses answered: {', '.join(said)}"
+
+
+def _why_unasked(result: Counts, known: int) -> str:
+    plan = result.plan
+    if result.started < known:
+        return f", which takes -n {known} or more"
+    if plan.keep_alive and plan.clients < known:
+        return f", because a client keeps to one: -c {known} or more"
+    return ""  # the name had it later than the rest

@@ -50,8 +50,8 @@ def text(result: Result) -> str:
         )
     if cached := result.cached():
         lines.append(f"  Prompt cache:  {cached}")
-    if result.addresses:
-        used, known = answered(result)
+    used, known = answered(result)
+    if known:
         lines.append(f"  Addresses:     {used} of {known} answered")
     goodput = result.goodput()
     if goodput:

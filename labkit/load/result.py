@@ -66,10 +66,12 @@ class Result:
         self.cpu_s = 0.0
         self.max_rss_bytes = 0
         self.reads = self.coalesced_reads = self.clock_steps = 0
+        self.connections = 0  # that gave a whole answer, whatever its status
         self.reconnects = 0  # requests sent again: the server had closed the idle connection
         self.not_streamed = 0  # answers in one piece: one object, or one chunk with all of it
         self.buffered = self.bursts = 0  # streams that came in one go; and in more than one read
-        self.addresses: dict[str, int] = {}  # of several: how many answers each gave
+        self.addresses: dict[str, int] = {}  # how many answers each gave
+        self.address_failures: dict[str, int] = {}  # and how many requests to it failed
         self.unstamped_reads = 0  # by the client's clock: the kernel stamped not yet, or never
         self.reasons: list[str] = []  # why the figures are doubtful
         self.workers: list[dict[str, Any]] = []  # client and trust of each, when merged
@@ -111,6 +113,7 @@ class Result:
 
     def client(self) -> dict[str, Any]:
         """The engine's own part: CPU, memory, delay."""
+        several = len(self.addresses) > 1
         return {
             "cpu_s": round(self.cpu_s, 6),
             "max_rss_bytes": self.max_rss_bytes,
@@ -119,7 +122,9 @@ class Result:
             "coalesced_reads": self.coalesced_reads,
             "not_streamed": self.not_streamed,
             "buffered": self.buffered,
-            "addresses": self.addresses,
+            "addresses": self.addresses if several else {},
+            "address_failures": self.address_failures if several else {},
+            "connections": self.connections,
             "reconnects": self.reconnects,
             "coalesced_share": round(self.coalesced_reads / self.reads, 6) if self.reads else 0.0,
             "timestamps": self.timestamps,
@@ -221,6 +226,7 @@ class Result:
         for name in _CLIENT:
             setattr(result, name, client.get(name, 0))
         result.addresses = client.get("addresses", {})
+        result.address_failures = client.get("address_failures", {})
         result.reasons = raw["trust"]["reasons"]
         return result
 
@@ -241,12 +247,10 @@ class Result:
                 setattr(whole, name, getattr(whole, name) + getattr(result, name))
             if result.cached_tokens is not None:
                 whole.cached_tokens = (whole.cached_tokens or 0) + result.cached_tokens
-            for kind, count in result.failures.items():
-                whole.failures[kind] += count
-            for address, count in result.addresses.items():
-                whole.addresses[address] = whole.addresses.get(address, 0) + count
-            for status, count in result.statuses.items():
-                whole.statuses[status] = whole.statuses.get(status, 0) + count
+            for name in ("failures", "addresses", "address_failures", "statuses"):
+                sums = getattr(whole, name)
+                for key, count in getattr(result, name).items():
+                    sums[key] = sums.get(key, 0) + count
             whole.failure_examples = {**result.failure_examples, **whole.failure_examples}
             for name in METRICS:
                 whole.metrics[name].merge(result.metrics[name])
@@ -263,7 +267,7 @@ class Result:
 
 _CLIENT = (
     "cpu_s max_rss_bytes reads coalesced_reads unstamped_reads clock_steps reconnects "
-    "not_streamed buffered"
+    "not_streamed buffered connections"
 ).split()
 _SUMS = (
     "started",

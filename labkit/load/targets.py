@@ -62,8 +62,7 @@ class Targets:
         self.fixed = bool(plan.addresses) or literal
         self.family = self.addresses[0][0]
         self.used = dict.fromkeys(self.addresses, 0)
-        self.several = len(self.addresses) > 1
-        self.turn = 0
+        self.turn = plan.worker * plan.clients  # else all workers would begin at the same one
         self.asked_at = time.monotonic()
         self.changed = False  # did the name's addresses change since the start?
 
@@ -108,7 +107,7 @@ class Targets:
             return  # a resolver that is silent for a moment: the known addresses stay
         found = [address for address in found if address[0] == self.family]
         if found and set(found) != set(self.addresses):
-            self.addresses, self.several, self.changed = found, len(found) > 1, True
+            self.addresses, self.changed = found, True
 
 
 def _one_family(addresses: list[Address]) -> list[Address]:

@@ -267,7 +267,7 @@ class Reader:
         if full:
             self.last_line = full[-1]
             for line in full:
-                if b'"error"' in line and (line.startswith(b'{"error"') or is_error(line)):
+                if b'"error"' in line and is_error(line):
                     self.error_line = line
             if self.keep_lines:
                 return self._keep(full)

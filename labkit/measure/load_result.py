@@ -170,11 +170,10 @@ class Measured(Shown):
         """
         lines = []
         for level in self.levels:
-            opened = level.metrics["connect_ms"].summary()
-            if opened and opened["count"] < self.behind:
+            if 0 < level.connections < self.behind:
                 load = f"{self._load(level)} {self._load_name()}: " if self.swept else ""
                 lines.append(
-                    f"{load}at most {opened['count']} of the {self.behind} Pods behind"
+                    f"{load}at most {level.connections} of the {self.behind} Pods behind"
                     f" {self.target} answered, one for each connection"
                     f" (-c {self.behind} or more, or --disable-keepalive)"
                 )

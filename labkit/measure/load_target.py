@@ -12,14 +12,16 @@ from labkit.ollama import models
 from labkit.ollama.model_name import same
 
 
-def words(session: Session, one: Target, path: str) -> list[str]:
-    """The engine's words for a target: a Service by its name, Pods by their addresses."""
-    item = refs.found(session, one)
+def words(session: Session, one: Target, item: dict, path: str) -> list[str]:
+    """The engine's words for a target: a Service by its name, Pods by their addresses.
+
+    `item` is the target's object. Raises Unreachable where no Pod is ready.
+    """
     if one.resource.kind == "Service":
         ports = item["spec"].get("ports", [])
         port = ports[0]["port"] if ports else proxy.OLLAMA_PORT
         return [f"http://{one.name}.{session.namespace}:{port}{path}"]
-    ready = [pod for pod in refs.pods_of(session, one) if refs.ready(pod)]
+    ready = [pod for pod in refs.pods_of(session, one, item) if refs.ready(pod)]
     if not ready:
         hint = f'lab.wait("{one}"), lab.get("pods")'
         raise Unreachable(f"{one} has no ready Pod", "none of its Pods is Ready", hint)
@@ -29,7 +31,7 @@ def words(session: Session, one: Target, path: str) -> list[str]:
     return found
 
 
-def pods_behind(session: Session, one: Target) -> int:
+def pods_behind(session: Session, one: Target, item: dict) -> int:
     """How many ready Pods share the connections of a Service; 0 where that cannot be said.
 
     A headless Service has no address of its own, so the engine sees its Pods. With a session
@@ -37,22 +39,22 @@ def pods_behind(session: Session, one: Target) -> int:
     """
     if one.resource.kind != "Service":
         return 0
-    spec = refs.found(session, one)["spec"]
+    spec = item["spec"]
     if spec.get("clusterIP") == "None" or spec.get("sessionAffinity") == "ClientIP":
         return 0
     with suppress(Unreachable):  # a Service without a selector
-        return sum(map(refs.ready, refs.pods_of(session, one)))
+        return sum(map(refs.ready, refs.pods_of(session, one, item)))
     return 0
 
 
-def require_answers(session: Session, one: Target, model: str | None) -> None:
+def require_answers(session: Session, one: Target, item: dict, model: str | None) -> None:
     """Raises Unreachable, and ModelMissing where no Pod has the model."""
     # an error that its server tells is an answer: not every path has to be there
     with suppress(OllamaSaid), proxy.opened(session, str(one)) as server:
         server.get("/")
     if not model:
         return
-    pods = [pod for pod in refs.pods_of(session, one) if refs.ready(pod)]
+    pods = [pod for pod in refs.pods_of(session, one, item) if refs.ready(pod)]
     held = {name for pod in pods for name in models.names(f"pod/{pod['metadata']['name']}")}
     if not any(same(name, model) for name in held):
         raise ModelMissing(

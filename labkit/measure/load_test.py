@@ -172,7 +172,8 @@ def asked(words: Sequence[str]) -> Asked:
     if not _OWN_REQUEST & {word.partition("=")[0] for word in rest} and "--path" not in own:
         rest += [] if _has(rest, "--model") else ["--model", labkit.model]
     one = refs.parsed(session, target)
-    options = parse([*rest, *load_target.words(session, one, own.get("--path", "/"))])
+    item = refs.found(session, one)
+    options = parse([*rest, *load_target.words(session, one, item, own.get("--path", "/"))])
     requests(options.plan)
     for option in _NOT_IN_PODS:
         if _has(rest, option):
@@ -180,9 +181,9 @@ def asked(words: Sequence[str]) -> Asked:
     if options.output == "csv":
         hint = "-o json has the histograms of all workers"
         raise LoadError("Pods keep no row for each request", "-o csv", hint)
-    load_target.require_answers(session, one, options.plan.model)
+    load_target.require_answers(session, one, item, options.plan.model)
     run = partial(load_pods.run, session, pods=pods)
-    return Asked(str(one), options, pods, run, load_target.pods_behind(session, one))
+    return Asked(str(one), options, pods, run, load_target.pods_behind(session, one, item))
 
 
 def _has(words: list[str], option: str) -> bool:

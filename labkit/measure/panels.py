@@ -60,13 +60,8 @@ PANELS = (
     Panel(
         "queued",
         "requests",
-        # a request that waits is in one of two queues: the server's own, or its backend's
-        (
-            Line(
-                f'sum by (pod) ({{__name__=~"haproxy_(backend|server)_current_queue", {_PROXY}}})',
-                by="pod",
-            ),
-        ),
+        # not haproxy_server_current_queue, which stays 0: requests wait for the backend's turn
+        (Line(f"sum by (pod) (haproxy_backend_current_queue{{{_PROXY}}})", by="pod"),),
         "a Pod with the proxy of k8s/steps/08-proxy",
     ),
     Panel(

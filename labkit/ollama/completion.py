@@ -15,6 +15,7 @@ from labkit.ollama.client import At, echoed
 from labkit.ollama.reply import Reply, called
 from labkit.ui.live import Live
 from labkit.ui.notebook import Shown
+from labkit.ui.silence import silence
 
 NS = 1e-9  # Ollama gives durations in nanoseconds
 _SECONDS = re.compile(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+", re.ASCII)
@@ -79,7 +80,7 @@ def generate(
     if typed:  # which `ollama run` takes at its own prompt only
         typed.append(_prompt(prompt))
     else:
-        words.append(prompt)
+        words[-1:] = ["--nowordwrap", body["model"], prompt]  # a pipe gets cut words too
     with echoed(at, words, "/api/generate", body, typed) as server:
         return _asked(server, "/api/generate", body, [])
 
@@ -210,8 +211,9 @@ def _asked(
 ) -> Answer:
     reply, last = Reply(), {}
     with Live(f"ask {body['model']}") as live:
-        with closing(server.lines(path, body)) as events:
+        with closing(server.lines(path, body)) as events, silence(live, _waits(server)) as heard:
             for last in events:
+                heard()
                 live.append(reply.saw(last))
         # Ollama 0.24 ends a stream of too many equal tokens without a word, under a 200
         if not last.get("done"):
@@ -238,6 +240,13 @@ def _asked(
         )
         live.done(_cost(answer))
     return answer
+
+
+def _waits(server: Connection) -> str:
+    return (
+        f"no word from {server.name} yet: it loads the model, answers others first, or is blocked;"
+        f" look beside this: {server.look()}"
+    )
 
 
 def _cost(answer: Answer) -> str:

@@ -31,6 +31,7 @@ _PLAIN = str.maketrans(
         "\u00a0": " ",
     }
 )
+TRACEBACK = "LAB_TRACEBACK"  # the variable that keeps IPython's own tracebacks
 _SEEN = 60  # characters of a value that are shown
 
 
@@ -196,7 +197,8 @@ def _inside(error: BaseException, frame: FrameType, source: _Source) -> Said:
                     _as_name(one),
                 )
     hint = f"help({told}) shows what it takes" if helper else "the values that this line uses"
-    return f"{told} failed: {error}", source.line, hint
+    whole = f"%tb shows the whole traceback, and %env {TRACEBACK}=1 always does"
+    return f"{told} failed: {error}", source.line, f"{hint}; {whole}"
 
 
 def _is_no_text(value: object, annotation: str) -> bool:

@@ -5,6 +5,7 @@ The only file that imports IPython, and only where one of its shells runs.
 
 from __future__ import annotations
 
+import contextvars
 import os
 import shlex
 import subprocess
@@ -18,7 +19,6 @@ from labkit.ui import cell_errors, notebook_file
 from labkit.ui.escapes import plain
 from labkit.ui.table import FRAME
 
-TRACEBACK = "LAB_TRACEBACK"  # the variable that keeps IPython's own tracebacks
 click = threading.local()  # `runs`: one of a button, which shows lines and rewrites no display
 
 
@@ -28,12 +28,17 @@ def in_notebook() -> bool:
 
 
 class NotebookOutput:
-    """One output of a cell, which is rewritten and kept."""
+    """One output of a cell, which is rewritten and kept.
+
+    It stays that cell's: from ipykernel 7.1 on what another thread shows belongs to the cell that
+    runs then, unless the thread has the context of the first one.
+    """
 
     rewrites = rewrites_streams = True
 
     def __init__(self) -> None:
         self._handle: Any = None
+        self._cell = contextvars.copy_context()
         self._shown: dict[str, str] = {}
 
     def grow(self, text: str) -> None:
@@ -53,9 +58,9 @@ class NotebookOutput:
             return
         self._shown = bundle
         if self._handle is None:
-            self._handle = display(bundle, display_id=True)
+            self._handle = self._cell.run(display, bundle, display_id=True)
         else:
-            self._handle.update(bundle, raw=True)
+            self._cell.run(self._handle.update, bundle, raw=True)
 
 
 class Shown:
@@ -91,6 +96,7 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
     def shown(
         shell: Any, kind: type[BaseException], error: Any, trace: Any, tb_offset: object = None
     ) -> None:
+        _keep(kind, error, trace)
         if isinstance(error, subprocess.CalledProcessError):
             failed = _command_failed(error)
             shell._showtraceback(CommandFailed, failed, failed._render_traceback_())
@@ -106,7 +112,8 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
     def shown_syntax(filename: str | None = None, running_compiled_code: bool = False) -> None:
         error = sys.exc_info()[1]
         lines = cell_errors.typographic(error) if isinstance(error, SyntaxError) else None
-        if lines and not os.environ.get(TRACEBACK):
+        if lines and not os.environ.get(cell_errors.TRACEBACK):
+            _keep(*sys.exc_info())
             ipython._showtraceback(SyntaxError, error, lines)
         else:
             original(ipython, filename, running_compiled_code)
@@ -114,13 +121,24 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
     ipython.showsyntaxerror = shown_syntax
 
 
+def _keep(kind: Any, error: Any, trace: Any) -> None:
+    """For %tb and %debug, as IPython does with the errors that it shows itself."""
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+
+
 def _explained(shell: Any, error: BaseException) -> list[str] | None:
-    if os.environ.get(TRACEBACK):
+    if os.environ.get(cell_errors.TRACEBACK):
         return None
     names = shell.user_ns
     file = notebook_file.place(names)
+
+    def where_set(name: str) -> str | None:
+        return notebook_file.heading(file, name, shell.transform_cell)
+
     try:
-        return cell_errors.explained(error, names, lambda name: notebook_file.heading(file, name))
+        return cell_errors.explained(error, names, where_set)
     except Exception:  # any value of a cell can be in it; IPython then shows the error as ever
         return None
 

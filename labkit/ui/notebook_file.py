@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ def place(cell: Mapping[str, Any]) -> Path | None:
     return Path(named) if str(named).endswith(".ipynb") else None
 
 
-def heading(file: Path | None, name: str) -> str | None:
+def heading(file: Path | None, name: str, python: Callable[[str], str] = str) -> str | None:
     """Return the heading above the first cell that sets this name.
 
-    None when no cell does, or when no cell of the notebook imports labkit.
+    None when no cell does, or when no cell of the notebook imports labkit. `python` is how IPython
+    turns a cell's lines for a shell into Python.
     """
     cells = _cells(file) if file else []
     if not any(kind == "code" and "import labkit" in source for kind, source in cells):
@@ -29,7 +30,7 @@ def heading(file: Path | None, name: str) -> str | None:
         if kind == "markdown":
             titles = [line.lstrip("# ") for line in source.splitlines() if line.startswith("#")]
             above = titles[-1] if titles else above
-        elif kind == "code" and name in _sets(source):
+        elif kind == "code" and name in _sets(python(source)):
             return above
     return None
 
@@ -43,14 +44,15 @@ def _cells(file: Path) -> list[tuple[str, str]]:
 
 
 def _sets(source: str) -> set[str]:
-    """The names that a cell has set when it has run; without lines for a shell.
+    """The names that a cell has set when it has run.
 
-    >>> sorted(_sets("!kubectl get pods\\nimport re\\nbefore = 1\\ndef clean():\\n    inner = 2"))
+    >>> sorted(_sets("import re\\nbefore = 1\\ndef clean():\\n    inner = 2"))
     ['before', 'clean', 're']
+    >>> sorted(_sets("get_ipython().run_line_magic('time', 'before = 1')"))
+    ['before']
     """
-    lines = ["pass" if line.startswith(("!", "%")) else line for line in source.splitlines()]
     try:
-        tree = ast.parse("\n".join(lines))
+        tree = ast.parse(source)
     except SyntaxError:
         return set()
     found: set[str] = set()
@@ -66,5 +68,16 @@ def _sets(source: str) -> set[str]:
             found.add(node.id)
         if isinstance(node, ast.Import | ast.ImportFrom):
             found |= {(one.asname or one.name).partition(".")[0] for one in node.names}
+        if isinstance(node, ast.Call):
+            found |= _set_by_magic(node)
         todo += ast.iter_child_nodes(node)
     return found
+
+
+def _set_by_magic(call: ast.Call) -> set[str]:
+    """Of `%time x = f()` and of a cell of `%%time`, as IPython writes them in Python."""
+    words = [word.value for word in call.args if isinstance(word, ast.Constant)]
+    if not isinstance(call.func, ast.Attribute) or words[:1] not in (["time"], ["capture"]):
+        return set()
+    at = {"run_line_magic": 1, "run_cell_magic": 2}.get(call.func.attr, len(words))
+    return _sets(str(words[at])) if at < len(words) else set()

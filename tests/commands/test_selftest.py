@@ -181,8 +181,10 @@ def test_a_command_that_failed_beside_its_tests_says_so_at_the_end(commands, cap
 
 
 LATE = (
-    '<testcase file="notebooks/07.ipynb" name="Cell 9"><failure message="Cell 9: past its limit of'
-    ' 120 s">Cell 9: past its limit of 120 s</failure></testcase>'
+    '<testcase file="notebooks/07.ipynb" name="Cell 9"><properties>'
+    '<property name="past-limit" value="true"/></properties>'
+    '<failure message="Cell 9: past its limit of 120 s">Cell 9: past its limit of 120 s</failure>'
+    "</testcase>"
 )
 AGAIN = "labkit.jupyter.run notebooks/07.ipynb"
 

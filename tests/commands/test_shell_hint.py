@@ -102,7 +102,7 @@ def test_a_shell_takes_the_line_or_it_is_marked_as_one_for_a_notebook(hint):
         ("lab.status()", "./lab status"),
         ("lab.check_all()", "./lab check"),
         ("lab.start()", 'eval "$(./lab env)"'),
-        ('lab.start("my-own")', "export LAB_NAMESPACE=my-own"),
+        ('lab.start("my-own")', 'export LAB_NAMESPACE=my-own; eval "$(./lab env)"'),
     ],
 )
 def test_what_lab_does_itself_is_a_command_of_lab(call, line):
@@ -136,6 +136,13 @@ def test_another_context_stays_in_the_line():
 )
 def test_the_line_comes_first_and_the_words_about_it_are_a_comment(hint, line):
     assert in_shell(hint) == line
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_field_that_helm_takes_back_is_taken_back_in_a_terminal_too(force):
+    call = f'lab.helm_upgrade("x", "ollama", repo="http://c", values={{}}, force_conflicts={force})'
+    words = "helm upgrade --install x ollama --repo http://c"
+    assert in_shell(call) == f"{words}{' --force-conflicts' * force} --wait"
 
 
 def test_a_pull_is_of_the_model_that_the_terminal_has(monkeypatch):

@@ -116,7 +116,7 @@ def test_what_is_missing_is_named_and_what_only_follows_from_it_is_not():
     found = [
         Part("images", False, "missing: registry\n:2.8.2"),
         Part("local Ollama", None, "nobody knows"),
-        Part("model mirror", False, "nothing to ask"),
+        Part("model mirror", False, "in other words", is_asked=False),
     ]
     told = "images (missing: registry :2.8.2)"
     assert status.readiness(found) == f"Not ready for the workshop: {told}; try ./lab up"
@@ -174,7 +174,7 @@ def names(found: list[Part]) -> list[str]:
 
 def test_while_up_is_at_work_the_lab_is_not_ready(monkeypatch):
     monkeypatch.setattr(status, "_cluster_parts", lambda _: [Part("cluster", True, "2 nodes")])
-    jupyter.wanted(False)
+    jupyter.wanted(choice=False)
     assert status.readiness(status.parts()) == "Ready for the workshop."
     with Reporter() as reporter, lock.held(reporter):
         line = status.readiness(status.parts())
@@ -186,10 +186,20 @@ def test_without_jupyterlab_the_lab_is_not_ready_unless_up_was_told_so(monkeypat
     monkeypatch.setattr(status, "_cluster_parts", lambda _: [])
     assert names(status.parts()) == ["JupyterLab"]
     assert "JupyterLab (it does not run); try ./lab up" in status.readiness(status.parts())
-    jupyter.wanted(False)
+    jupyter.wanted(choice=False)
     assert names(status.parts()) == []
-    jupyter.wanted(True)
+    jupyter.wanted(choice=True)
     assert names(status.parts()) == ["JupyterLab"]
+
+
+def test_each_context_is_a_lab_with_or_without_jupyterlab(monkeypatch):
+    monkeypatch.setattr(status, "_cluster_parts", lambda _: [])
+    jupyter.wanted("a/b", choice=False)
+    assert (names(status.parts("a/b")), names(status.parts("c"))) == ([], ["JupyterLab"])
+    assert names(status.parts()) == ["JupyterLab"]
+    jupyter.wanted(choice=False)
+    jupyter.wanted("a/b", choice=True)
+    assert (names(status.parts("a/b")), names(status.parts())) == (["JupyterLab"], [])
 
 
 @pytest.mark.parametrize(

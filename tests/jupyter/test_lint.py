@@ -40,7 +40,8 @@ REFUSED = {
     "swallows-errors": ["!kubectl get pods || true"],
     "shell-cannot-fail": ["get_ipython().system_raise_on_error = False"],
     "getoutput": ["pods = !kubectl get pods"],
-    "model-name": ["!ollama run lab-llama hello"],
+    "model-name": ["!ollama run --nowordwrap lab-llama hello"],
+    "word-wrap": ["!kubectl exec ollama -- ollama run $MODEL hello"],
     "unknown-tag": [("lab.get('pods')", "timeout-5m")],
     "bare-limit": [("lab.get('pods')", "timeout-300")],
 }
@@ -58,7 +59,8 @@ LET_PASS = {
     "swallows-errors": ["!kubectl get pods || kubectl get events"],
     "shell-cannot-fail": ["get_ipython().run_line_magic('pwd', '')"],
     "getoutput": ["!kubectl get pods"],
-    "model-name": ["!ollama run $MODEL hello", "!ollama run lab-llama:slow hello"],
+    "model-name": ["!ollama ps $MODEL", "!ollama ps lab-llama:slow"],
+    "word-wrap": ["!ollama run --nowordwrap $MODEL 'hello; you'", "!echo 'ollama run x'"],
     "unknown-tag": [("lab.get('pods')", "work-pull")],
     "bare-limit": [("lab.get('pods')", "work-load")],
 }
@@ -137,6 +139,17 @@ ALSO_REFUSED = [
     ("left-out", 0, ("lab.get('pods')", "nbval-skip")),
     ("left-out", 0, ("lab.get('pods')", "nbval-raises-exception")),
     ("left-out", 0, ("lab.get('pods')", "skip-execution")),
+    ("left-out", 1, "if False:\n    lab.get('pods')"),
+    ("left-out", 2, "1\nwhile 0:\n    lab.get('pods')"),
+    ("left-out", 3, "%%bash -e\nkubectl get pods\nexit 0\nkubectl get nodes"),
+    ("swallows-errors", 1, "!kubectl get pods -o jsonpath='{.items[0].spec}'; echo"),
+    ("swallows-errors", 2, "1\n!kubectl get pods; kubectl get nodes"),
+    ("swallows-errors", 1, "get_ipython().run_cell('1/0')"),
+    (
+        "swallows-errors",
+        5,
+        "def f():\n    try:\n        1\n    except* OSError: raise\n    finally: return 2",
+    ),
     ("no-python", 2, "1\nlab.get('pods'"),
     ("check-asserts-nothing", 0, ("assert True", "check")),
 ]
@@ -151,7 +164,13 @@ ALSO_LET_PASS = [
     "%%bash -e\nkubectl get pods && kubectl get nodes",
     "%%bash -eo pipefail\n# set +e would hide it || true\nkubectl get pods | head",
     "!kubectl annotate pod ollama note='this || true'",
-    "!kubectl get pods -o jsonpath='{.items[0].spec}'; echo",
+    "!kubectl get pods -o jsonpath='{.items[0].spec}' && echo",
+    "!for name in a b; do kubectl get pod $name || exit 1; done",
+    "!kubectl get pods;",
+    "!sh -ec 'kubectl get pods; kubectl get nodes'",
+    "%%bash -e\nif kubectl get pods; then\n  exit 0\nfi\nkubectl get events",
+    "%%bash -e\nkubectl get pods\nexit 0",
+    "while True:\n    break",
     "import subprocess\nsubprocess.run(['kubectl'], check=True)",
     "# not NBVAL_SKIP but a word about it",
     "%time lab.get('pods')",
@@ -182,6 +201,14 @@ def test_a_shell_line_before_start_is_refused_because_it_cannot_fail_yet():
     book = notebook()
     book.cells.insert(1, new_code_cell("!kubectl get pods"))
     assert rules(book) == ["shell-before-start"]
+
+
+def test_a_raw_cell_is_refused_because_it_is_not_run():
+    book = notebook("1")
+    book.cells.append(nbformat.v4.new_raw_cell("lab.get('pods')"))
+    assert [str(found) for found in lint.lint(book)] == [
+        "cell 4: left-out: a raw cell is not run: make it code or Markdown"
+    ]
 
 
 def test_stored_outputs_and_counts_are_refused():

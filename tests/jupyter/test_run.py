@@ -73,6 +73,8 @@ NOTEBOOKS = {
     "cluster-gone": ([START, "1"], 0, "ApiSilent"),
     "no-such-magic": (["%nosuch", "1"], 0, "failed without an error message"),
     "hidden-error": ([HIDES, "1/0", "1"], 1, "failed without an error message"),
+    "left-out": (["1", "# NBVAL_SKIP\n1/0", "1"], 1, "this cell was left out"),
+    "left-out-by-tag": ([("1/0", "nbval-skip"), "1"], 0, "this cell was left out"),
     "many-messages": ([REPAINTS, "1"], None, ""),
 }
 FAILING = [name for name, (_, cell, _) in NOTEBOOKS.items() if cell is not None]
@@ -397,3 +399,9 @@ def test_an_api_server_that_is_silent_does_not_hide_the_failure_that_it_is_asked
     told = namespace.describe("lab-nb-x")
     assert [title for title, _ in told] == ["events of lab-nb-x", "Pods of lab-nb-x"]
     assert all("no answer" in text for _, text in told)
+
+
+@pytest.mark.parametrize(("name", "is_late"), [("past-limit", True), ("failing-check", False)])
+def test_a_cell_past_its_limit_is_marked_for_who_reads_the_report(world, name, is_late):
+    cases = [one for one in junit.read(world / "junit") if one.file == f"{name}.ipynb"]
+    assert [one.past_limit for one in cases if one.outcome == "failed"] == [is_late]

@@ -89,8 +89,9 @@ def test_a_second_call_finds_it_and_after_a_kill_the_same_url_works_again():
     assert jupyter.ensure()[0].url == server.url
 
 
-def test_on_a_port_of_somebody_elses_it_takes_the_next():
-    with socket.create_server(("127.0.0.1", jupyter.PORT)):
+def test_on_a_port_of_somebody_elses_it_takes_the_next(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as theirs:
+        monkeypatch.setattr(jupyter, "PORT", theirs.getsockname()[1])
         server, _ = jupyter.ensure()
     assert server.port > jupyter.PORT
     assert server.answers()

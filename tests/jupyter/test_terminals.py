@@ -99,6 +99,22 @@ def test_the_variables_are_the_labs_and_the_users_profile_was_read(shell):
     assert f"[mine] [{own}]" in shown
 
 
+@pytest.mark.parametrize("by", ["profile", "environment"])
+def test_the_users_env_file_is_read_and_the_variables_are_the_labs(by, home, monkeypatch):
+    if not shutil.which("dash"):
+        pytest.skip("no dash on this machine")
+    monkeypatch.setenv("SHELL", shutil.which("dash"))
+    (home / "own env").write_text(RESETS_PATH[".profile"] + "export MINE=env\n")
+    if by == "profile":
+        with (home / ".profile").open("a") as file:
+            file.write("export ENV='$HOME/own env'\n")
+    else:
+        monkeypatch.setenv("ENV", "$HOME/own env")
+    shown = typed("kubectl version", 'echo "[$OWN] [$MINE] [$ENV] [$KUBECONFIG]"')
+    assert "the kubectl of the lab: version" in shown
+    assert f"[profile] [env] [$HOME/own env] [{paths.state()}/" in shown
+
+
 def test_lab_answers_in_any_folder(shell, tmp_path):
     shown = typed("lab --version", folder=str(tmp_path))
     assert re.search(r"labkit \d", shown)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from labkit.errors import ApiSilent, NamespaceNotOurs, NotStarted, NotUp
+from labkit.errors import ApiSilent, LabError, NamespaceNotOurs, NotStarted, NotUp
 from labkit.kube import session
-from labkit.setup.cluster import labs
+from labkit.setup.cluster import environment, labs
 from labkit.setup.host import paths
 from labkit.ui import notebook
 
@@ -85,6 +85,29 @@ def test_another_namespace_gets_a_private_kubeconfig_of_its_own(up, monkeypatch,
     assert namespace_of(os.environ["KUBECONFIG"]) == "lab-seat-3"
     assert Path(os.environ["KUBECONFIG"]).stat().st_mode & 0o777 == 0o600
     assert namespace_of(labs.Lab().kubeconfig) == "lab"  # the lab's is left as it was
+
+
+def test_bare_kubectl_acts_in_the_namespace_of_the_variable_too(up, monkeypatch):
+    up({"lab": OURS, "lab-seat-3": OURS})
+    assert environment.variables()["KUBECONFIG"] == str(labs.Lab().kubeconfig)
+    monkeypatch.setenv("LAB_NAMESPACE", "lab-seat-3")
+    exported = environment.variables()["KUBECONFIG"]
+    assert namespace_of(exported) == "lab-seat-3"
+    session.start()
+    assert os.environ["KUBECONFIG"] == exported
+    session.start("lab")  # what is said here counts
+    assert os.environ["KUBECONFIG"] == str(labs.Lab().kubeconfig)
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "UPPER"])
+def test_a_variable_that_is_no_name_is_refused_and_writes_nothing(up, monkeypatch, name):
+    up({"lab": OURS})
+    before = labs.Lab().kubeconfig.read_text()
+    monkeypatch.setenv("LAB_NAMESPACE", name)
+    with pytest.raises(LabError, match="is not a valid name"):
+        environment.variables()
+    assert [file.name for file in paths.state().rglob("*")] == [labs.Lab().kubeconfig.name]
+    assert labs.Lab().kubeconfig.read_text() == before
 
 
 @pytest.mark.parametrize("name", ["default", "kube-system"])

@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,13 @@ def seen(monkeypatch):
     one = steps.one(STEP)._replace(check=lambda here: found[0])
     monkeypatch.setattr(steps, "STEPS", (one,))
     return found
+
+
+def test_a_prompt_on_the_line_of_ollama_run_is_answered_without_cut_words():
+    """In a cell, and through kubectl without a terminal, it would wrap lines at column 75."""
+    text = Path(hint_texts.__file__).read_text()
+    asked = re.findall(r"ollama run [^'\n]*\"", text)
+    assert len(asked) >= 2 and all("--nowordwrap" in line for line in asked)
 
 
 def test_each_call_gives_one_rung_more_and_the_last_again_and_again():

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from labkit.load import engine, report
+from labkit.load import engine, report, targets
 from labkit.load.errors import LoadError
 from labkit.load.exchange import Exchanges
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 from labkit.load.targets import Targets
-from tests.load.misbehaving import closes_between_requests, good, serving
+from tests.load.misbehaving import closes_between_requests, cut_in_header, good, serving
 
 pytestmark = pytest.mark.usefixtures("none_leaked")
 
@@ -99,17 +99,97 @@ def test_of_several_addresses_it_is_told_how_many_answered(clients, used):
     assert f"  Addresses:     {used} of 2 answered" in report.text(result)
     notes = [note for note in result.notes() if "addresses" in note]
     assert notes == (
-        ["1 of 2 addresses answered: a client keeps to one, so -c 2 or more"] if used == 1 else []
+        ["1 of 2 addresses answered: 1 got no request, because a client keeps to one: -c 2 or more"]
+        if used == 1
+        else []
     )
     again = Result.from_json(result.to_json())
     merged = Result.merge([again, again])
     assert merged.addresses == {name: 2 * count for name, count in told.items()}
 
 
+@pytest.mark.parametrize("warmup", [0, 4])
+def test_a_connection_counts_where_an_answer_came_on_it_be_it_opened_in_a_warm_up(warmup):
+    with serving(good) as server:
+        result = engine.run(planned(server.url, warmup=warmup))
+        assert (result.connections, server.connections) == (4, 4)
+        again = Result.merge([Result.from_json(result.to_json())] * 2)
+        assert again.connections == 8
+        away = engine.run(planned(server.url, keep_alive=False))
+    assert away.connections == 40
+
+
+def test_a_connection_on_which_no_answer_comes_is_not_counted():
+    with serving(cut_in_header) as server:
+        result = engine.run(planned(server.url, requests=4))
+    assert (result.failed, result.connections) == (4, 0)
+
+
 def test_a_dead_address_is_not_among_those_that_answered():
     with serving(good) as server, dead() as nobody:
         result = engine.run(planned("http://ollama", addresses=(nobody, place(server.url))))
     assert result.addresses == {nobody: 0, place(server.url): result.succeeded}
+    assert result.address_failures == {nobody: result.failed}
+    again = Result.from_json(result.to_json())
+    for one in (result, again, Result.merge([again, again])):
+        (note,) = [note for note in one.notes() if "addresses" in note]
+        assert note == f"1 of 2 addresses answered: every request to {nobody} failed"
+
+
+def test_where_every_request_failed_no_more_clients_are_advised():
+    with dead() as one, dead() as two:
+        result = engine.run(planned("http://ollama", addresses=(one, two), clients=2))
+    (note,) = result.notes()
+    assert note == (
+        f"0 of 2 addresses answered: every request to {one} failed, every request to {two} failed"
+    )
+
+
+def test_fewer_requests_than_addresses_are_told_with_the_option_for_it():
+    with serving(good) as one, serving(good) as two:
+        places = (place(one.url), place(two.url))
+        plan = planned("http://ollama", addresses=places, clients=2, requests=1)
+        results = [engine.run(plan), engine.run(plan.replace(keep_alive=False))]
+    said = "1 of 2 addresses answered: 1 got no request, which takes -n 2 or more"
+    assert [result.notes() for result in results] == [[said], [said]]
+
+
+def test_an_address_that_the_name_gets_later_is_counted_with_those_before(monkeypatch):
+    monkeypatch.setattr(targets, "ASK_AGAIN_S", 0.0)
+    with serving(good) as one, serving(good) as two:
+        known = [(socket.AF_INET, ("127.0.0.1", int(one.url.rpartition(":")[2])))]
+        added = (socket.AF_INET, ("127.0.0.1", int(two.url.rpartition(":")[2])))
+        monkeypatch.setattr(targets, "resolve", lambda *_: list(known))
+        exchanges = Exchanges(planned("http://ollama"))
+        assert exchanges.result.addresses == {place(one.url): 0}
+        known.append(added)
+        while len(exchanges.result.addresses) < 2:
+            exchanges.look_again()
+        exchanges.close()
+    assert exchanges.result.addresses == {place(one.url): 0, place(two.url): 0}
+
+
+def test_the_answers_of_a_name_with_one_address_count_when_it_gets_another(monkeypatch):
+    monkeypatch.setattr(targets, "ASK_AGAIN_S", 0.0)
+    with serving(good) as one, serving(good) as two:
+        ports = [int(server.url.rpartition(":")[2]) for server in (one, two)]
+
+        def resolve(*_: object) -> list:
+            found = [(socket.AF_INET, ("127.0.0.1", port)) for port in ports]
+            return found if one.requests else found[:1]
+
+        monkeypatch.setattr(targets, "resolve", resolve)
+        plan = planned("http://ollama", requests=None, seconds=1.0, clients=2, client_rate=50.0)
+        result = engine.run(plan)
+    assert result.addresses == {place(one.url): one.requests, place(two.url): two.requests}
+    assert two.requests > 0 and result.failed == 0
+
+
+def test_workers_of_one_client_each_begin_at_different_addresses():
+    places = ("127.0.0.1:1", "127.0.0.1:2")
+    plan = planned("http://ollama", addresses=places, clients=2)
+    first = [Targets(plan.share(index, 2)).take()[1][1] for index in (0, 1)]
+    assert first == [1, 2]
 
 
 def test_of_one_address_nothing_is_told():

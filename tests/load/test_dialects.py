@@ -112,6 +112,29 @@ def test_an_error_that_is_written_over_several_lines_is_an_error(openai):
     assert "no model" in result.failure_examples["in_band_error"]
 
 
+def test_an_error_of_which_the_first_line_has_the_word_is_an_error(openai):
+    result = asked(openai, sized(b'{"error": {\n  "message": "no model"\n }\n}\n'))
+    assert result.failures == failed(in_band_error=4)
+    assert "no model" in result.failure_examples["in_band_error"]
+
+
+@pytest.mark.parametrize("at", [0, 1, 4])
+def test_an_error_of_null_is_none(dialect, at):
+    pieces = dialect.stream()
+    begin = b"data: {" if dialect.openai else b"{"
+    pieces[at] = pieces[at].replace(begin, begin + b'"error":null,', 1)
+    assert b'"error":null' in pieces[at]
+    for wire in (chunked(pieces), paced(pieces)):
+        result = asked(dialect, wire)
+        assert (result.succeeded, result.failures) == (4, failed()), result.failure_examples
+
+
+def test_an_error_of_null_in_an_answer_in_one_piece_is_none(dialect):
+    body = dialect.whole("A Pod").replace(b"{", b'{"error":null,', 1)
+    result = asked(dialect, sized(body))
+    assert (result.succeeded, result.failures) == (4, failed()), result.failure_examples
+
+
 def test_an_error_event_without_the_word_in_its_data_is_an_error(openai):
     pieces = [openai.piece("A"), b'event: error\ndata: {"message":"overloaded"}\n\n']
     result = asked(openai, chunked(pieces))

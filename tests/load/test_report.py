@@ -47,6 +47,9 @@ def test_a_prompt_that_was_remembered_is_told_beside_the_rates():
     result.prompt_tokens, result.cached_tokens = 70, 60
     (said,) = [line for line in report.text(result).splitlines() if "Prompt cache:" in line]
     assert said.startswith("  Prompt cache:  86% of the prompts' tokens")
+    assert "--vary-prompt" not in said and result.notes() == []  # seven tokens are read at once
+    result.prompt_tokens, result.cached_tokens = 700, 600
+    assert "--vary-prompt" in report.text(result) and result.notes() == [result.cached()]
 
 
 def test_the_histogram_is_heys_ten_steps_from_fastest_to_slowest():

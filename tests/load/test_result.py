@@ -104,13 +104,13 @@ def test_what_the_prompt_cache_had_is_summed_over_those_who_were_told():
 
 
 @pytest.mark.parametrize(
-    ("cached", "said"), [(None, ""), (0, ""), (3, "38%"), (6, "75%"), (9, "100%")]
+    ("cached", "said"), [(None, ""), (0, ""), (300, "38%"), (600, "75%"), (900, "100%")]
 )
 def test_what_the_prompt_cache_had_is_told_with_a_warning_when_it_was_most_and_is_no_doubt(
     cached, said
 ):
     result = filled()
-    result.cached_tokens = cached
+    result.prompt_tokens, result.cached_tokens = 800, cached
     assert result.cached().partition(" ")[0] == said
     assert ("wait longer" in result.cached()) == (said in ("75%", "100%"))
     assert result.plain()["trust"]["notes"] == ([result.cached()] if said else [])

@@ -76,7 +76,7 @@ def test_a_second_with_goes_on_looking_as_the_first_did(prometheus):
     for _ in range(2):
         with board:
             before = len(prometheus.asked)
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 60
             while len(prometheus.asked) < before + 4 * len(panels.PANELS):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)

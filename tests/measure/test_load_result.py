@@ -59,12 +59,18 @@ def test_failures_are_told_by_their_kind_and_doubts_with_their_reason():
 def test_a_prompt_cache_that_had_most_of_the_prompts_is_told_once_and_is_no_doubt():
     levels = [level(1), level(2)]
     for one in levels:
-        one.prompt_tokens, one.cached_tokens = 28, 24
+        one.prompt_tokens, one.cached_tokens = 280, 240
     measured = Measured("pod/ollama", levels, swept=True)
     lines = repr(measured).splitlines()
     assert lines[-2] == "✓ no answer failed, and the figures can be trusted"
     assert lines[-1].startswith("● prompt cache: 86% of the prompts' tokens were in")
     assert measured.doubts == []
+
+
+def test_the_cache_of_a_prompt_of_seven_tokens_is_not_told():
+    found = level()
+    found.prompt_tokens, found.cached_tokens = 28, 24
+    assert "cache" not in repr(Measured("pod/ollama", [found]))
 
 
 def test_an_answer_without_tokens_is_told_with_what_to_look_at():
@@ -98,8 +104,7 @@ def test_answers_that_were_no_streams_are_told_once_and_are_no_doubt():
 )
 def test_fewer_connections_than_pods_behind_a_service_leave_pods_out(behind, connections, said):
     found = level(connections or 1)
-    for _ in range(connections):
-        found.metrics["connect_ms"].record(MS)
+    found.connections = connections
     measured = Measured("service/ollama", [found], pods=1, behind=behind)
     lines = [line for line in repr(measured).splitlines() if "answered, one for each" in line]
     assert [line.partition(", one for each")[0] for line in lines] == (
@@ -112,8 +117,7 @@ def test_fewer_connections_than_pods_behind_a_service_leave_pods_out(behind, con
 def test_in_a_sweep_the_levels_that_left_pods_out_are_told():
     levels = [level(clients) for clients in (1, 4)]
     for one in levels:
-        for _ in range(one.plan.clients):
-            one.metrics["connect_ms"].record(MS)
+        one.connections = one.plan.clients
     (said,) = Measured("service/ollama", levels, pods=1, swept=True, behind=2).left_out()
     assert said.startswith("1 at a time: at most 1 of the 2 Pods")
 

@@ -36,7 +36,9 @@ def llama(answering):
 @pytest.fixture
 def served(monkeypatch):
     """A Service and a Pod in a cluster that only says what they are; what is asked of Pods."""
-    asked = SimpleNamespace(plans=[], pods=[], held=["x:latest"], ready=True, silent=None)
+    asked = SimpleNamespace(
+        plans=[], pods=[], fetched=[], held=["x:latest"], ready=True, silent=None
+    )
     asked.interrupts = False
     asked.replicas = 1
     kinds = {"service": "Service", "pod": "Pod"}
@@ -58,15 +60,21 @@ def served(monkeypatch):
         result = Result(plan)
         result.started = result.succeeded = plan.requests or 0
         result.interrupted = asked.interrupts
-        result.metrics["connect_ms"].record(1_000_000)
+        result.connections = 1
         return result
 
     monkeypatch.setattr(session, "_current", here)
     monkeypatch.setattr(session, "enter", lambda: here)
-    monkeypatch.setattr(
-        load_target.refs, "found", lambda here, one: {"spec": {"ports": [{"port": 80}]}}
-    )
-    monkeypatch.setattr(load_target.refs, "pods_of", lambda here, one: [pod] * asked.replicas)
+
+    def found(here, one) -> dict:
+        asked.fetched.append(str(one))
+        return {"spec": {"ports": [{"port": 80}]}}
+
+    def pods_of(here, one, item) -> list[dict]:
+        return [pod] * asked.replicas
+
+    monkeypatch.setattr(load_target.refs, "found", found)
+    monkeypatch.setattr(load_target.refs, "pods_of", pods_of)
     monkeypatch.setattr(load_target.refs, "ready", lambda pod: asked.ready)
     monkeypatch.setattr(
         load_target.proxy, "opened", lambda here, target: nullcontext(SimpleNamespace(get=get))
@@ -131,6 +139,11 @@ def test_the_line_that_is_printed_means_the_same(served, capsys):
     assert first.vary_prompt
     assert dict(first.goodput) == {"ttft": 500.0, "gap": 100.0}
     assert served.pods == [3, 3]
+
+
+def test_the_target_is_fetched_once(served):
+    load_test.asked(["service/ollama", "-n", "2", "-c", "1", "--model", "x"])
+    assert served.fetched == ["service/ollama"]
 
 
 def test_another_request_than_a_prompt_wants_no_model(served):

@@ -3,11 +3,14 @@
 import math
 import re
 
+import nbformat
 import pytest
+import yaml
 
 from labkit.measure import panels
 from labkit.measure.panels import PANELS, Line, Panel
 from labkit.measure.prometheus import Metrics, Series
+from labkit.setup.host import paths
 
 END = 1000.0
 POD = "ollama-7d5f46b548-ngrf9"
@@ -101,3 +104,18 @@ def test_every_panel_asks_for_one_namespace_only():
     for query in queries:
         assert query.count('namespace="NAMESPACE"') == 1
         assert "NAMESPACE" not in panels.asked(query, "lab")
+
+
+@pytest.mark.parametrize("name", ["haproxy_server_current_queue", "_time_average_seconds"])
+def test_no_panel_alert_or_exercise_leans_on_a_metric_that_misleads(name):
+    """The first stays 0 while requests wait; the second divides by 1,024 requests at once."""
+    lines = [line.query for panel in panels.PANELS for line in panel.lines]
+    rules = yaml.safe_load(paths.k8s("cluster", "prometheus", "alerts.yml").read_text())
+    lines += [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    books = sorted((paths.PACKAGE.parent / "notebooks").glob("*.ipynb"))
+    cells = [cell for book in books for cell in nbformat.read(book, as_version=4).cells]
+    lines += [cell.source for cell in cells if cell.cell_type == "code"]
+    lines += [file.read_text() for file in (paths.PACKAGE / "lessons").glob("*.py")]
+    assert len(lines) > 100 and [line for line in lines if re.search(name, line)] == []
+    queues = [line for line in lines if "current_queue" in line]
+    assert queues and not [line for line in queues if "(backend|server)" in line]

@@ -1,11 +1,15 @@
 """labkit/ollama/completion.py: streams that end well and those that do not, and what is printed."""
 
 import json
+import re
+import threading
 
 import pytest
 
 from labkit.errors import OllamaSaid, StreamCut
 from labkit.ollama import completion, local_models
+from labkit.ui import silence
+from labkit.ui.live import Live
 
 DONE = {
     "model": "lab-llama:latest",
@@ -29,8 +33,42 @@ def test_an_answer_has_the_text_the_tokens_and_seconds(server, capsys):
     body = {"model": "lab-llama", "prompt": "What is a Pod?", "keep_alive": "10s"}
     assert asked == [("/api/generate", body)]
     out = capsys.readouterr().out
-    assert out.startswith("$ ollama run --keepalive=10s lab-llama 'What is a Pod?'\n")
+    assert out.startswith("$ ollama run --keepalive=10s --nowordwrap lab-llama 'What is a Pod?'\n")
     assert "A Pod.\n" in out
+
+
+def test_what_is_waited_for_is_said_while_no_word_comes(server, capsys, monkeypatch):
+    monkeypatch.setattr(silence, "SILENT_S", 0.05)
+    was_said = threading.Event()
+    show = Live.show
+
+    def shown(live: Live, *words: object, **options: object) -> None:
+        show(live, *words, **options)
+        was_said.set()
+
+    monkeypatch.setattr(Live, "show", shown)
+
+    def blocked() -> list:
+        was_said.wait(30)
+        return [{"response": "A Pod."}, DONE]
+
+    server({"/api/generate": blocked})
+    assert str(completion.generate("What is a Pod?", model="m")) == "A Pod."
+    first, waits, text, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("$ ollama run")
+    assert re.match(
+        r"\d+ s, no word from the local Ollama yet: it loads the model, answers others first,"
+        r" or is blocked; look beside this: ./lab status$",
+        waits,
+    )
+    assert (text, last[0]) == ("A Pod.", "✓")
+
+
+def test_an_answer_that_comes_at_once_says_nothing_of_waiting(server, capsys):
+    server({"/api/generate": [{"response": "A"}, DONE]})
+    completion.generate("x", model="m")
+    assert "no word" not in capsys.readouterr().out
+    assert not [one for one in threading.enumerate() if one.name.endswith("(tell)")]
 
 
 def test_an_end_without_done_is_an_error_and_never_an_answer(server):
@@ -140,7 +178,10 @@ def test_keep_alive_is_sent_as_ollama_takes_it_and_printed_as_its_cli_does(
     completion.chat("Hi", model="m", keep_alive=value)
     assert [body["keep_alive"] for _, body in asked] == [sent, sent]
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("$")]
-    assert lines == [f"$ ollama run --keepalive={word} m Hi", f"$ ollama run --keepalive={word} m"]
+    assert lines == [
+        f"$ ollama run --keepalive={word} --nowordwrap m Hi",
+        f"$ ollama run --keepalive={word} m",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +191,7 @@ def test_think_is_asked_for_in_ollamas_words(server, capsys, value, word):
     asked = server({"/api/generate": [DONE]})
     completion.generate("Hi", model="m", think=value)
     assert asked[0][1]["think"] == value
-    assert capsys.readouterr().out.startswith(f"$ ollama run {word} m Hi\n")
+    assert capsys.readouterr().out.startswith(f"$ ollama run {word} --nowordwrap m Hi\n")
 
 
 PAGE = b"""<!DOCTYPE html>

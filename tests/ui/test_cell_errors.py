@@ -12,7 +12,16 @@ NOTEBOOK = [
     ("markdown", "Text\n\n## Scale it\n\nMore text"),
     ("code", "!kubectl get pods\nbefore = 1"),
     ("code", "def clean():\n    inner = 1"),
+    ("markdown", "## In a shell"),
+    ("code", "pods = !kubectl get pods"),
+    ("code", "for kind in ('a', 'b'):\n    !echo {kind}\n    last = kind"),
+    ("code", "folder = %pwd"),
+    ("code", "!kubectl get \\\n    pods\nlab.get?\nasked = 1"),
+    ("code", "%%time\ntimed = 1"),
+    ("code", "%time clocked = 1"),
+    ("code", "%%bash -e\nin_bash=1"),
 ]
+SET_THERE = ["pods", "last", "folder", "asked", "timed", "clocked"]
 AS_NAME = 'one name at a time: for name in lab.get("pods").column("NAME")'
 
 # the cell, what is in its first line, in its second, and the third
@@ -150,6 +159,19 @@ def test_kernel_the_first_cell_that_did_not_run_is_named(cell):
     ]
 
 
+@pytest.mark.parametrize("name", SET_THERE)
+def test_kernel_a_cell_with_lines_for_a_shell_sets_names_too(cell, name):
+    _, outputs = cell(f"print({name})")
+    happened, saw, _ = outputs[-1]["traceback"]
+    assert happened == f"NameError: {name} is not defined in this kernel"
+    assert saw.startswith('saw: the cell under "In a shell" sets it')
+
+
+def test_kernel_a_name_of_bash_is_no_name_of_python(cell):
+    _, outputs = cell("print(in_bash)")
+    assert "Traceback" in plain(outputs)
+
+
 def plain(outputs: list[dict]) -> str:
     """A traceback without its colours and the number of its cell."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(outputs[-1]["traceback"]))
@@ -184,8 +206,29 @@ def test_kernel_an_error_inside_of_labkit_shows_its_message_and_no_frame(cell):
     assert outputs[-1]["traceback"] == [
         "AttributeError: lab.get failed: 'str' object has no attribute 'api'",
         "saw: lab.get('pods')",
-        "try: help(lab.get) shows what it takes",
+        "try: help(lab.get) shows what it takes; %tb shows the whole traceback,"
+        " and %env LAB_TRACEBACK=1 always does",
     ]
+    _, outputs = cell("%tb")
+    assert "Traceback" in plain(outputs) and "tables.py" in plain(outputs)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("lab.logs(5)", "TypeError"),
+        ("lab.pul()", "AttributeError"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("!false", "CalledProcessError"),
+        ("lab.get('pods'", "SyntaxError"),
+        ("lab.get(\u201cpods\u201d)", "SyntaxError"),
+    ],
+)
+def test_kernel_after_any_error_the_debugger_finds_it(cell, code, kind):
+    cell("import sys; sys.last_type = sys.last_value = sys.last_traceback = None")
+    assert cell(code)[0] == "error"
+    _, outputs = cell("sys.last_type.__name__, type(sys.last_value) is sys.last_type")
+    assert outputs[-1]["data"]["text/plain"] == f"('{kind}', True)"
 
 
 def test_kernel_an_error_in_a_function_that_the_lab_calls_is_the_learners(cell):

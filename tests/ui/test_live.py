@@ -51,6 +51,16 @@ with display.Live("thread") as live:
     live.done("300 steps")
 """
 
+BEHIND = """
+go, end = threading.Event(), threading.Event()
+def work():
+    go.wait(30); live.show("in a later cell")
+    live.done("at its end"); end.set()
+live = display.Live("behind")
+live.show("begun")
+threading.Thread(target=work).start()
+"""
+
 
 def test_echo_prints_the_line_behind_a_prompt(capsys):
     echo("kubectl get pods -l 'a in (b)'")
@@ -174,3 +184,24 @@ def test_kernel_a_background_thread_paints_into_the_same_output(kernel):
     assert status == "ok"
     assert len({output["transient"]["display_id"] for output in outputs}) == 1
     assert outputs[-1]["data"]["text/plain"] == "✓ 300 steps"
+
+
+def test_kernel_what_is_shown_while_a_later_cell_runs_belongs_to_its_own(kernel):
+    """ipykernel from 7.1 on gives what a thread shows to whichever cell runs then."""
+    client = kernel.__self__.client
+    asked = []
+    shown: dict[str, list[str]] = {}
+    for code in (BEHIND, "go.set(); end.wait(30); print('mine')"):
+        asked.append(client.execute(code))
+        kind, state = "", ""
+        while (kind, state) != ("status", "idle"):
+            message = client.get_iopub_msg(timeout=60)
+            parent, kind = message["parent_header"].get("msg_id"), message["msg_type"]
+            state = message["content"].get("execution_state", "") if parent == asked[-1] else ""
+            if "data" in message["content"] or kind == "stream":
+                text = message["content"].get("text") or message["content"]["data"]["text/plain"]
+                shown.setdefault(parent, []).append(f"{kind}: {text.strip()}")
+        client.get_shell_msg(timeout=60)
+    assert shown[asked[1]] == ["stream: mine"]
+    first, *_, last = shown[asked[0]]
+    assert (first, last) == ("display_data: begun", "update_display_data: ✓ at its end")

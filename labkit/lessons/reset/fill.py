@@ -40,6 +40,16 @@ class Change(NamedTuple):
     verb: str
     target: str
     why: str
+    model: str = ""  # of a pull
+    times: int = 0  # of requests
+
+
+def pull(target: str, model: str) -> Change:
+    return Change("pull", target, model, model=model)
+
+
+def ask(target: str, times: int) -> Change:
+    return Change("ask", target, f"{times} times", times=times)
 
 
 def left(session: Session, state: State) -> list[Change]:
@@ -72,35 +82,35 @@ def left(session: Session, state: State) -> list[Change]:
             (having if held == wants else lacking).append((len(held) == 0, target, wants - held))
     short = (len(lacking) + len(having) if state.having is None else state.having) - len(having)
     for _, target, models in sorted(lacking)[: max(short, 0)]:
-        changes += [Change("pull", target, model) for model in sorted(models)]
+        changes += [pull(target, model) for model in sorted(models)]
     for _, target, _ in having[: max(-short, 0)]:
         changes.append(Change("delete", target, "too many Pods have the model"))
     if not changes and asked < state.asked:
-        changes.append(Change("ask", "service/ollama", f"{state.asked - asked} times"))
+        changes.append(ask("service/ollama", state.asked - asked))
     if not changes and state.asked and state.slow:
         # asked before the second model was there: the first alone has answered
         cold = [target for _, target, _ in having if full - _loaded(session, target)]
-        changes += [Change("ask", "service/ollama", f"{len(full)} times") for _ in cold]
+        changes += [ask("service/ollama", len(full)) for _ in cold]
     lacks = state.refused - sum(map(len, refused.values()))
     if not changes and lacks > 0:
-        changes.append(Change("ask", UNKNOWN, f"{lacks} times"))
+        changes.append(ask(UNKNOWN, lacks))
     return changes or _local(state)
 
 
 def do(session: Session, state: State, changes: list[Change], timeout_s: float) -> None:
     """Does these changes."""
     pulls = [change for change in changes if change.verb == "pull"]
-    if any(change.why == slow_model.NAME for change in pulls):
+    if any(change.model == slow_model.NAME for change in pulls):
         making.slow_model()
     _pull(session, pulls)
-    for verb, target, why in changes:
-        if verb == "ask" and target == UNKNOWN:
-            _ask_for_unknown(session, int(why.split()[0]))
-        elif verb == "ask":
-            _ask(session, state, int(why.split()[0]))
-        elif target == LOCAL and verb != "pull":
+    for change in changes:
+        if change.verb == "ask" and change.target == UNKNOWN:
+            _ask_for_unknown(session, change.times)
+        elif change.verb == "ask":
+            _ask(session, state, change.times)
+        elif change.target == LOCAL and change.verb != "pull":
             _tell_local(state)
-    gone = {target for verb, target, _ in changes if verb == "delete"} - {LOCAL}
+    gone = {change.target for change in changes if change.verb == "delete"} - {LOCAL}
     if gone:
         found = inventory.listed(session, [session.api.resource("pods")])
         delete.clear(session, [one for one in found if str(one) in gone], timeout_s)
@@ -110,17 +120,17 @@ def _pull(session: Session, changes: list[Change]) -> None:
     """All at once: most of a pull of a small model is waiting."""
 
     def one(change: Change) -> None:
-        insecure = {"insecure": True} if change.why.startswith(f"{services.HOST}/") else {}
+        insecure = {"insecure": True} if change.model.startswith(f"{services.HOST}/") else {}
         is_local = change.target == LOCAL
         with client.server() if is_local else proxy.opened(session, change.target) as server:
-            body = {"model": change.why, **insecure}
+            body = {"model": change.model, **insecure}
             for _ in server.lines("/api/pull", body, timeout_s=speed.deadline(PULL_S)):
                 pass
 
     if changes:
         begun = time.monotonic()
         into = ", ".join(dict.fromkeys(change.target for change in changes))
-        models = ", ".join(dict.fromkeys(change.why for change in changes))
+        models = ", ".join(dict.fromkeys(change.model for change in changes))
         with Live("pull") as live, ThreadPoolExecutor(len(changes)) as pool:
             live.show(f"pulling {models} into {into}")
             list(pool.map(one, changes))
@@ -205,7 +215,7 @@ def _local(state: State) -> list[Change]:
     if state.local == "absent":
         return [Change("delete", LOCAL, f"it has {labkit.model}")] if held else []
     if not held:
-        return [Change("pull", LOCAL, labkit.model)]
+        return [pull(LOCAL, labkit.model)]
     if state.local == "unloaded":
         return [Change("unload", LOCAL, f"{labkit.model} is in its memory")] if loaded else []
     now = datetime.datetime.now(datetime.UTC)

@@ -52,7 +52,7 @@ class Reached(Shown):
 
     def plain(self) -> dict[str, Any]:
         """For programs."""
-        changes = [change._asdict() for change in self.changes]
+        changes = [{"verb": c.verb, "target": c.target, "why": c.why} for c in self.changes]
         found = {"step": self.step, "heading": self.heading, "changes": changes}
         return {**found, "seconds": round(self.seconds, 1)}
 
@@ -109,7 +109,7 @@ def go(
     state = steps.before(step) if step else State()
     changes = _tried(here, lambda: planned(here, state), begun + timeout_s)
     if changes:
-        print(Table(["DO", "OBJECT", "WHY"], changes))
+        print(Table(["DO", "OBJECT", "WHY"], [(c.verb, c.target, c.why) for c in changes]))
         if not agree():
             return None
     what = f"goto {step.id}" if step else "reset"
@@ -174,7 +174,7 @@ def _advance(
     hold.require()
     left_s = deadline - time.monotonic()
     if left_s <= 0:
-        left = [f"{verb} {target}: {why}" for verb, target, why in planned(here, state)]
+        left = [f"{one.verb} {one.target}: {one.why}" for one in planned(here, state)]
         raise TimedOut(
             f"namespace {here.namespace} is not yet as it should be",
             f"left to do: {'; '.join(left)}",

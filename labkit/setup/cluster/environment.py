@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from pathlib import Path
 
 from labkit.errors import NotUp
 from labkit.setup.cluster import labs, local_ollama, model
@@ -22,7 +23,7 @@ def variables(context: str = "") -> dict[str, str]:
 def exported(lab: labs.Lab) -> dict[str, str]:
     """The same variables, whether the lab is up or will be."""
     found = {
-        "KUBECONFIG": str(lab.kubeconfig),
+        "KUBECONFIG": str(kubeconfig(lab)),
         "MODEL": model.chosen(lab),
         "PATH": str(paths.tools()),
     }
@@ -36,6 +37,14 @@ def exported(lab: labs.Lab) -> dict[str, str]:
     for kind in ("CONFIG", "CACHE", "DATA"):
         found[f"HELM_{kind}_HOME"] = str(paths.state("helm", kind.lower()))
     return found
+
+
+def kubeconfig(lab: labs.Lab) -> Path:
+    """What bare kubectl acts by: in $LAB_NAMESPACE, as `lab.start()` does. Raises LabError."""
+    namespace = os.environ.get("LAB_NAMESPACE")
+    if namespace and lab.kubeconfig.exists():
+        return lab.kubeconfig_in(namespace)
+    return lab.kubeconfig
 
 
 def exports(context: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from labkit.errors import (
     CommandFailed,
     ContextSilent,
     ContextUnknown,
+    LabError,
     NamespaceNotOurs,
 )
 from labkit.setup.build import tools
@@ -19,6 +21,7 @@ from labkit.setup.host import paths, shell
 
 LEARNER, SYSTEM = "lab", "lab-system"
 IN_SYSTEM = ("--namespace", SYSTEM)
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL = ("app.kubernetes.io/managed-by", "labkit")
 
 
@@ -33,6 +36,27 @@ class Lab:
         if not self.context:
             return paths.state("kubeconfig")
         return paths.state("contexts", urllib.parse.quote(self.context, safe=""))
+
+    def kubeconfig_in(self, namespace: str) -> Path:
+        """The kubeconfig, or a copy of it for a namespace that is not its own.
+
+        Raises LabError for what is not a namespace's name.
+        """
+        import yaml  # few commands need it, and all load this file
+
+        if not _NAME.fullmatch(namespace):
+            saw = "a namespace's name has small letters, digits, and - between them"
+            hint = f"export LAB_NAMESPACE={LEARNER}"
+            raise LabError(f"{namespace!r} is not a valid name", saw, hint)
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        current = config["current-context"]
+        context = next(c["context"] for c in config["contexts"] if c["name"] == current)
+        if context.get("namespace") == namespace:
+            return self.kubeconfig
+        context["namespace"] = namespace
+        copy = paths.state("namespaces", namespace, self.kubeconfig.name)
+        paths.write_text(copy, yaml.safe_dump(config), private=True)
+        return copy
 
     def kubectl(self, *words: str | Path, **options) -> str:
         """What `kubectl WORDS` printed. The learner's namespace unless the words say another."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,21 +12,21 @@ from labkit.errors import TimedOut
 from labkit.setup.host import paths, speed
 from labkit.setup.host.progress import Reporter
 
+LOOK_S = 1.0  # `is_held` of another command holds it for a moment
 WAIT_S = 5400  # as long as the longest cold build may take, on the reference machine
 
 
 def is_held() -> bool:
     """Is an `up`, `notebook` or `down` at work on this machine? It changes nothing."""
-    file = paths.state("lock")
-    if not file.exists():
-        return False
-    lock = filelock.FileLock(file)
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
+        with paths.state("lock").open("rb") as file:
+            # shared: several that look at the same moment do not take each other for an `up`
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
         return True
-    lock.release()
-    return False
+    return False  # closing the file has freed it
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def held(reporter: Reporter, wait_s: float | None = None) -> Iterator[None]:
     lock = filelock.FileLock(paths.state("lock"))
     try:
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=min(LOOK_S, wait_s))
         except filelock.Timeout:
             reporter.say("Another ./lab command is at work on this machine.")
             with reporter.task("waiting for it to end"):

@@ -11,7 +11,6 @@ from labkit.kube import session
 from labkit.lessons import facts
 from labkit.lessons.desired_state import State
 from labkit.lessons.reset import fill
-from labkit.lessons.reset.fill import Change
 from labkit.setup.cluster import slow_model
 
 MODEL = labkit.model
@@ -42,7 +41,7 @@ def left(state: State) -> list[tuple[str, str]]:
 
 def test_a_pod_lacks_the_model_until_it_is_pulled(pods):
     pods(a=(set(), 0))
-    assert fill.left(session.current(), POD) == [Change("pull", "pod/a", MODEL)]
+    assert fill.left(session.current(), POD) == [fill.pull("pod/a", MODEL)]
     pods(a=({MODEL}, 0))
     assert left(POD) == []
 
@@ -82,7 +81,7 @@ def test_a_pod_that_was_asked_begins_anew_where_nobody_asks_yet(pods):
 def test_what_is_still_to_be_asked_is_asked(pods):
     pods(a=({MODEL}, 12), b=({MODEL}, 3))
     asks = MANY._replace(asked=30)
-    assert fill.left(session.current(), asks) == [Change("ask", "service/ollama", "15 times")]
+    assert fill.left(session.current(), asks) == [fill.ask("service/ollama", 15)]
     pods(a=({MODEL}, 27))
     assert left(asks) == []
 
@@ -94,7 +93,7 @@ def test_pulls_of_what_there_is_not_are_asked_for_where_a_step_has_them_and_nowh
     monkeypatch.setattr(fill.facts, "refused", lambda here, found: refused)
     pods(a=({MODEL}, 0))
     asks = MANY._replace(refused=4)
-    assert fill.left(session.current(), asks) == [Change("ask", fill.UNKNOWN, "3 times")]
+    assert fill.left(session.current(), asks) == [fill.ask(fill.UNKNOWN, 3)]
     assert left(MANY) == [("delete", "pod/a")]
     refused["a"] *= 4
     assert left(asks) == []
@@ -104,7 +103,7 @@ def test_the_slow_model_is_asked_in_turn_with_the_other(store, monkeypatch):
     asked = []
     server = SimpleNamespace(post=lambda path, body: asked.append(body["model"]))
     monkeypatch.setattr(fill.proxy, "opened", lambda *_: nullcontext(server))
-    change = [Change("ask", "service/ollama", "3 times")]
+    change = [fill.ask("service/ollama", 3)._replace(why="in other words")]
     fill.do(session.current(), MANY._replace(slow=True, asked=3), change, 1)
     assert asked == [MODEL, slow_model.NAME, MODEL]
     fill.do(session.current(), MANY._replace(asked=3), change, 1)
@@ -116,7 +115,7 @@ def test_a_model_that_was_pulled_after_all_was_asked_is_asked_yet(pods, monkeypa
     monkeypatch.setattr(fill, "_loaded", lambda here, target: loaded)
     pods(a=({MODEL, slow_model.NAME}, 8))
     both = MANY._replace(slow=True, asked=8)
-    assert fill.left(session.current(), both) == [Change("ask", "service/ollama", "2 times")]
+    assert fill.left(session.current(), both) == [fill.ask("service/ollama", 2)]
     loaded.add(slow_model.NAME)
     assert left(both) == []
 

@@ -37,7 +37,7 @@ def test_its_holder_says_what_it_does_again_and_again_and_takes_the_mark_off(sto
     with lease.alone(session.current(), "goto 00-start", 1):
         first = mark(store)
         assert first["what"] == "goto 00-start"
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while mark(store)["beat"] == first["beat"]:
             assert time.monotonic() < deadline
     assert mark(store) == {}
@@ -94,7 +94,7 @@ def test_a_mark_that_somebody_wrote_by_hand_stops_nobody(store, text):
 def test_who_was_taken_over_hears_of_it_and_leaves_the_others_mark(store):
     with lease.alone(session.current(), "first", 1) as hold:
         left_by(store, "elsewhere.1.7.abcdef")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not hold.lost:
             assert time.monotonic() < deadline
         with pytest.raises(Conflict, match="took over"):
