@@ -6,25 +6,25 @@ True
 
 | name | what it is |
 |---|---|
-| `lab.start` | chooses the lab and your namespace; the first line of every notebook |
-| `lab.run`, `exec`, `logs`, `get`, `delete`, `apply`, `events`, `wait` | what kubectl's words do |
+| `lab.start` | the lab and your namespace; the first line of every notebook |
+| `lab.run`, `exec`, `logs`, `get`, `delete`, `apply`, `events`, `wait` | kubectl's commands |
 | `lab.create_deployment`, `create_service`, `scale`, `restart`, `rollout` | for many Pods |
-| `lab.each_pod`, `processes`, `hey` | who answered, what runs inside, and a client that asks |
+| `lab.each_pod`, `processes`, `hey` | which Pod answered, what runs inside, a client that sends |
 | `lab.load_test` | an Ollama under load: first tokens, gaps, queue, failures, from many Pods |
-| `lab.timeline`, `mirrored` | what happened to Pods and when; what left the model mirror |
-| `lab.metrics`, `top` | what Prometheus knows of the last minutes; what Pods and nodes use now |
-| `lab.dashboard` | the same of your namespace at one look, live while something runs |
+| `lab.timeline`, `mirrored` | what happened to Pods and when; what the mirror sent |
+| `lab.metrics`, `top` | Prometheus' series of the last minutes; what Pods and nodes use now |
+| `lab.dashboard` | the same for your namespace in one view, live while something runs |
 | `lab.bake`, `slow_model`, `manifest` | an image and a model made for a lesson; a manifest's text |
-| `lab.helm_upgrade`, `helm_uninstall` | what helm's words do |
-| `lab.Table`, `Chart`, `choice` | what results are shown in, and a control to turn |
-| `lab.pull`, `generate`, `chat`, `models`, `ps`, `show`, `stop` | what Ollama's words do |
+| `lab.helm_upgrade`, `helm_uninstall` | helm's commands |
+| `lab.Table`, `Chart`, `choice` | what results are shown in, and a control to change |
+| `lab.pull`, `generate`, `chat`, `models`, `ps`, `show`, `stop` | Ollama's commands |
 | `lab.connect` | a Service or a Pod, reached from Python outside the cluster |
 | `lab.plant` | an Ollama with a mistake in it, to find |
-| `lab.check`, `lab.solved` | is a step done? says what it saw and what to try |
+| `lab.check`, `lab.solved` | is a step done? what was seen, and what to try |
 | `lab.hint` | the next hint for a step: a question, where to look, the command |
-| `lab.goto`, `lab.reset` | your namespace as a step finds it, or empty; from anything |
+| `lab.goto`, `lab.reset` | your namespace as a step begins, or empty; from any state |
 | `lab.model` | full name of the lab's model, as `ollama pull` wants it; `$MODEL` when that is set |
-| `lab.status`, `check_all`, `timetable`, `troubles` | for those who teach: four tables |
+| `lab.status`, `check_all`, `timetable`, `troubles` | for teachers: four tables |
 | `lab.step_buttons` | check, goto and reset by buttons |
 | `lab.LabError` | every error of the lab; shows what happened, what was seen, what to try |
 

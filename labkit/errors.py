@@ -6,7 +6,7 @@
     ├── Unsupported           this machine cannot run the lab (Python too old, no AVX2, ...)
     ├── NotEnoughDisk         less free disk than the part needs
     ├── NotEnoughMemory       less memory than the cluster needs
-    ├── PortTaken             another program listens on the lab's port
+    ├── PortTaken             another program listens on that port
     ├── EngineMissing         no container engine, and none can be installed here
     ├── EngineDenied          the engine is there, this user may not use it
     ├── RouteUnavailable      neither public registries nor package mirrors can serve the lab
@@ -93,7 +93,7 @@ class NotEnoughMemory(LabError):
 
 
 class PortTaken(LabError):
-    """Another program listens on the lab's port."""
+    """Another program listens on that port."""
 
 
 class EngineMissing(LabError):

@@ -16,7 +16,7 @@ from labkit.commands.parser import parser
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 from labkit.setup.cluster import environment, labs
-from labkit.setup.host import paths
+from labkit.setup.host import paths, venv
 from tools import environment_yml
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +109,31 @@ def test_the_disk_and_memory_that_the_pages_name_are_what_up_asks_for(page, head
     for name, size in up.DISK_COLD.items():
         row = next(line for line in table.splitlines() if name.rstrip("s") in line)
         assert f"| {size // 2**30} GiB free | {up.MEMORY // 2**30} GiB available |" in row
+
+
+def rows(page: str, first: str) -> dict[str, list[str]]:
+    """First cell → the others, of the table of that page whose head begins so."""
+    table = (ROOT / page).read_text().partition(first)[2].partition("\n\n")[0]
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    return {name: rest for name, *rest in cells}
+
+
+def test_the_minutes_of_the_readme_are_those_of_docs_routes_where_they_are_written_down():
+    found, written = rows("README.md", "| `./lab up` |"), rows("docs/routes.md", "| command |")
+    assert len(found) == 2
+    for name, cells in found.items():
+        route = " ".join(name.split()[:2])  # without what it needs
+        plain = [cell.strip("*") for cell in cells]
+        assert plain == written[f"`./lab up`, {route}"]
+    (minutes,) = re.findall(r"`\./lab test` takes (\d+ min after `\./lab up`)", README)
+    assert written["`./lab test`"][0] == minutes
+
+
+def test_the_size_and_the_time_of_the_python_environment_are_those_that_lab_prints():
+    page = " ".join((ROOT / "docs/routes.md").read_text().split())
+    seconds, size = venv.TEST_TOOLS.split(", ")
+    assert f"about a minute and {venv.SIZE_MB} MB" in page
+    assert f"adds its tools, {size}, in about {seconds} more" in page
 
 
 def test_the_readmes_test_command_is_the_one_that_ci_calls():

@@ -1,12 +1,15 @@
 """docs/style.md, as far as a list of words can hold it, over every text that people read."""
 
 import ast
+import inspect
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import labkit
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = "it|Ollama|Kubernetes|kubectl|Helm|hey|Prometheus|labkit|server|Pod|Service|cluster|API"
@@ -95,6 +98,23 @@ def test_every_docstring_of_the_package_is_written_as_the_style_wants(file):
     parts = docstrings(ast.parse(file.read_text()))
     found = [(name, finding) for name, text in parts for finding in findings(prose(text))]
     assert found == []
+
+
+# how a sentence begins that does not say what to do
+NOT_COMMANDS = re.compile(r"(?:A|An|The|One|Every|What|Who|Is|Does|Would|[A-Z][a-z]+s)\b")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in labkit._HOMES if name not in ("Chart", "LabError", "Table")]
+)
+def test_the_docstring_of_every_public_function_begins_with_a_command(name):
+    first = inspect.getdoc(getattr(labkit, name)).splitlines()[0]
+    assert not NOT_COMMANDS.match(first)
+
+
+@pytest.mark.parametrize("first", ["Returns a Table.", "What a Pod is.", "Is it done? Says so."])
+def test_a_docstring_that_describes_in_place_of_commanding_would_be_found(first):
+    assert NOT_COMMANDS.match(first)
 
 
 def test_a_planted_docstring_is_found_and_its_example_is_not():

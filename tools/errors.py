@@ -37,8 +37,8 @@ REMEDIES = {
     " AVX2, and options that exclude each other are all reported as this",
     "NotEnoughDisk": "Free the space that the second line names; it is checked before the work",
     "NotEnoughMemory": "End other programs; the second line has the figures",
-    "PortTaken": "Choose another port once with `LAB_REGISTRY_PORT=5055 ./lab up`; the lab"
-    " remembers it",
+    "PortTaken": "Choose another port: the third line has the option or the variable. The lab"
+    " remembers that of `LAB_REGISTRY_PORT=5055 ./lab up`",
     "EngineMissing": "Install or start Docker; the lab may not install it here",
     "EngineDenied": "Join the group `docker`, and log in again",
     "RouteUnavailable": "Choose the other route with `--route`",

@@ -26,7 +26,7 @@ _MINUTES = re.compile(r"^\| time \| (\d+) minutes\b", re.MULTILINE)
 
 
 def status() -> Table:
-    """Every part of the lab: does it work, what was seen; is all ready for a workshop?
+    """Return each part of the lab, whether it works, and whether a workshop can begin.
 
         lab.status()
 
@@ -42,7 +42,7 @@ def status() -> Table:
 
 
 def check_all() -> Table:
-    """The verdict on every step, each asked once; `.items` has all of it, `.csv()` the table.
+    """Return the verdict on every step, each checked once; `.csv()` is for a spreadsheet.
 
         lab.check_all()
 
@@ -57,7 +57,7 @@ def check_all() -> Table:
 
 
 def timetable(begin: str = "0:00") -> Table:
-    """The notebooks, one after the other: when each begins, how many minutes a learner needs.
+    """Return the notebooks in order: when each begins, and the minutes that a learner needs.
 
         lab.timetable("9:30")
 
@@ -83,7 +83,7 @@ def timetable(begin: str = "0:00") -> Table:
 
 
 def troubles() -> Table:
-    """What usually goes wrong: the symptom, the cause, the fix, a line to look for oneself.
+    """Return what usually fails: the symptom, the cause, the fix, and a line to look at it.
 
         lab.troubles()
 
@@ -96,13 +96,14 @@ def troubles() -> Table:
 
 
 def step_buttons() -> Panel:
-    """A list of all steps and the buttons check, goto and reset; in a terminal the plain calls.
+    """Show a list of all steps with the buttons check, goto and reset.
 
         buttons = lab.step_buttons()
 
-    They act in your namespace, and say which call they are: `lab.check(STEP)`, `lab.goto(STEP)`,
-    `lab.reset()`. Click when no cell runs, for both would change the same. Code chooses by
-    `buttons.value = STEP` and clicks by `buttons.press("goto")`. Raises NotStarted.
+    They act in your namespace, and show the call that each equals: `lab.check(STEP)`,
+    `lab.goto(STEP)`, `lab.reset()`. Click when no cell runs, for both would change the same.
+    Code chooses by `buttons.value = STEP` and clicks by `buttons.press("goto")`. Raises
+    NotStarted.
     """
     session.current()
     actions: dict[str, Callable[[str], object]]

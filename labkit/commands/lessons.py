@@ -118,7 +118,7 @@ def _quiet(output: str) -> contextlib.AbstractContextManager:
 
 
 def _agreed(question: str, yes: bool) -> bool:
-    """Asks a person; a program is not asked."""
+    """Ask a person; a program is not asked."""
     if yes or not sys.stdin.isatty():
         return True
     try:

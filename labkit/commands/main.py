@@ -92,7 +92,7 @@ def _unexpected(error: Exception) -> LabError:
 
 
 def _confirm(reporter: Reporter, yes: bool, default: bool) -> Callable[[str], bool]:
-    """Asks on a terminal; elsewhere, or after --yes, takes the default."""
+    """Ask on a terminal; elsewhere, or after --yes, take the default."""
 
     def ask(question: str) -> bool:
         if yes or not sys.stdin.isatty():
@@ -235,6 +235,12 @@ def _logs(options: argparse.Namespace) -> int:
     return 0
 
 
+def _docs(options: argparse.Namespace) -> int:
+    from labkit.commands import docs
+
+    return docs.command(options.port, options.site_dir)
+
+
 def _completion(options: argparse.Namespace) -> int:
     from labkit.commands import completion
 
@@ -262,6 +268,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "versions": _versions,
     "logs": _logs,
     "completion": _completion,
+    "docs": _docs,
     "load": lambda options: _load(options.words),
     "test": _test,
 }

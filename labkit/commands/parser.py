@@ -21,6 +21,7 @@ EXAMPLES = {  # that of `load` is in its own usage
     "goto": "./lab goto 03-service/right-port",
     "reset": "./lab reset --yes",
     "completion": 'eval "$(./lab completion bash)"',
+    "docs": "./lab docs",
     "down": "./lab down --purge",
     "test": "./lab test quick",
 }
@@ -182,6 +183,16 @@ def parser() -> argparse.ArgumentParser:
     reset.add_argument("--all", action="store_true", help="every lab that this machine knows")
     reset.add_argument("--yes", action="store_true", help="do not ask before changing anything")
     about = (
+        "Build the documentation site from this clone, and serve it on 127.0.0.1 until Ctrl-C: "
+        "guides, lessons with the outputs of their last run, the Python reference, and a search. "
+        "It needs no network, but the tools of `./lab test`."
+    )
+    docs = command("docs", "serve the documentation site on 127.0.0.1", about, context=False)
+    text = "the port to serve on (8010)"
+    docs.add_argument("--port", type=_port, default=8010, metavar="PORT", help=text)
+    text = "build the site into this folder, and do not serve it"
+    docs.add_argument("--site-dir", default="", metavar="FOLDER", help=text)
+    about = (
         "Stop JupyterLab and remove the cluster. It keeps what makes the next `./lab up` quick; "
         "`--purge` deletes that too."
     )
@@ -231,3 +242,9 @@ def _workers(text: str) -> int:
     if not 1 <= number <= 8:
         raise argparse.ArgumentTypeError(f"{number} is not between 1 and 8")
     return number
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return int(text)

@@ -27,7 +27,7 @@ def labs() -> list[str]:
 
 
 def reset(contexts: list[str], step: str) -> Table:
-    """Resets all of them at the same time; how each ended, `.items` has their exit codes."""
+    """Reset all of them at the same time; return how each ended, `.items` with exit codes."""
     with ThreadPoolExecutor(max(len(contexts), 1)) as pool:
         items = list(pool.map(lambda context: _reset(context, step), contexts))
     rows = [[i["context"] or OWN, i["result"], f"{i['seconds']:.1f}", i["saw"]] for i in items]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import os
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def folder() -> Path:
 def write(file, items: list, seconds: float, failed: str) -> Path:
     """The notebook of nbval's `file` with the outputs of its cells among `items`.
 
-    Its metadata has `labkit`: {"seconds": how long it took, "failed": the cell, or ""}.
+    Its metadata has `labkit`: {"seconds": how long it took, "failed": the cell, or "", "ended":
+    when, in UTC}.
     """
     notebook = copy.deepcopy(file.nb)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -25,7 +27,9 @@ def write(file, items: list, seconds: float, failed: str) -> Path:
         if item.parent is file and item.test_outputs is not None:
             cells[item.cell_num].outputs = [nbformat.from_dict(dict(o)) for o in item.test_outputs]
             cells[item.cell_num].execution_count = item.cell_num + 1
-    notebook.metadata["labkit"] = {"seconds": round(seconds, 1), "failed": failed}
+    ended = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    facts = {"seconds": round(seconds, 1), "failed": failed, "ended": ended}
+    notebook.metadata["labkit"] = facts
     path = folder() / file.path.name
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)

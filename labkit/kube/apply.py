@@ -22,7 +22,7 @@ APPLY = "application/apply-patch+yaml"
 
 
 def apply(what: str | Path | dict[str, Any]) -> Done:
-    """Makes objects as a manifest declares them, or changes them to be so.
+    """Create the objects that a manifest declares, or change them to what it declares.
 
         lab.apply("k8s/steps/03-service")
 
@@ -57,7 +57,7 @@ def applied(session: Session, items: list[dict[str, Any]]) -> Done:
 
 
 def manifest(what: str | Path) -> Output:
-    """The text of a manifest, or of all of a folder.
+    """Return the text of a manifest, or of all manifests in a folder.
 
         lab.manifest("k8s/steps/03-service")
 

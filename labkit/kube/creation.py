@@ -13,7 +13,7 @@ GONE_S = 60.0
 
 
 def created(session: Session, item: dict[str, Any]) -> Done:
-    """Makes one object in the learner's namespace, as `kubectl create` does."""
+    """Create one object in the learner's namespace, as `kubectl create` does."""
     resource = session.api.resource(item["kind"])
     path = resource.path(session.namespace)
     make(session, path, "kubectl-create", item)

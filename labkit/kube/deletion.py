@@ -20,7 +20,7 @@ _WITH_PODS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}
 
 
 def delete(target: str, *, ignore_not_found: bool = False, timeout_s: float = 60.0) -> Done:
-    """Deletes an object and waits until it is gone.
+    """Delete an object and wait until it is gone.
 
         lab.delete("pod/ollama", ignore_not_found=True)
 

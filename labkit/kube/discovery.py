@@ -39,7 +39,7 @@ class Resource(NamedTuple):
 
 
 def require_name(text: str) -> None:
-    """Raises LabError for what would lead a path elsewhere: "..", a slash, a question mark.
+    """Raise LabError for what would lead a path elsewhere: "..", a slash, a question mark.
 
     >>> require_name("ollama-7cbf9c48bf-8rzzw"), require_name("")
     (None, None)

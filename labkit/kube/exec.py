@@ -49,7 +49,7 @@ def exec(  # noqa: A001  kubectl's own word
     stdin: str | bytes | None = None,
     timeout_s: float = 120.0,
 ) -> Ended:
-    """Runs a command in a container; shows what it writes as it comes.
+    """Run a command in a container, and show what it writes as it comes.
 
         lab.exec("pod/ollama", "ollama", "list")
 

@@ -49,7 +49,7 @@ def title(page: str) -> str:
 
 
 def said(text: str, code: int) -> str:
-    """Its word in one line.
+    """Its message in one line.
 
     >>> said("no healthy upstream", 503), said("", 502)
     ('no healthy upstream', 'HTTP 502')

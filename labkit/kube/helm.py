@@ -36,7 +36,7 @@ def helm_upgrade(
     force_conflicts: bool = False,
     timeout_s: float | None = None,
 ) -> Output:
-    """Installs a chart as a release, or changes the release to be so; what helm printed.
+    """Install a chart as a release, or change the release to it; return what helm printed.
 
         import os
         lab.helm_upgrade("second", "ollama", repo=os.environ["CHARTS"])
@@ -60,7 +60,7 @@ def helm_upgrade(
 
 
 def helm_uninstall(release: str, *, ignore_not_found: bool = False) -> Output:
-    """Removes a release with all that its chart made, and waits until it is gone.
+    """Remove a release with all that its chart created, and wait until it is gone.
 
         lab.helm_uninstall("second", ignore_not_found=True)
 

@@ -28,7 +28,7 @@ _TEXT_MAPS_OF = {  # which elsewhere hold anything
 
 
 def require_sound(item: dict[str, Any]) -> None:
-    """Raises Refused for a number where text is wanted, and for a name that is there twice.
+    """Raise Refused for a number where text is wanted, and for a name that is there twice.
 
     >>> require_sound({"kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"port": 11434}})
     Traceback (most recent call last):

@@ -24,7 +24,7 @@ def logs(
     follow: bool = False,
     timeout_s: float = 60.0,
 ) -> Output:
-    """What a container has written; with `follow`, also what it writes in the next seconds.
+    """Return what a container has written; with `follow`, show what it still writes.
 
         lab.logs("pod/ollama", tail=5)
 

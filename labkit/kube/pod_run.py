@@ -30,7 +30,7 @@ def run(
     rm: bool = False,
     timeout_s: float | None = None,
 ) -> Done | Output:
-    """Makes a Pod of one container. With `rm`, waits for its end and gives what it wrote.
+    """Create a Pod of one container; with `rm`, wait for its end and return what it wrote.
 
         lab.run("ollama", image="ollama/ollama")
 

@@ -218,7 +218,7 @@ def _refused(said: LabError) -> bool:
 
 
 def connect(target: str, *, port: int | None = None) -> Connection:
-    """A connection from here to a Service or a Pod; of a Deployment, to a ready Pod.
+    """Return a connection from here to a Service or a Pod; of a Deployment, to a ready Pod.
 
         with lab.connect("service/ollama") as ollama:
             ollama.get("/api/version")

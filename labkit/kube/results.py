@@ -31,6 +31,6 @@ class Done(Shown):
 
 
 def told(text: str) -> Done:
-    """Says what became of objects."""
+    """Show what became of objects."""
     print(text)
     return Done(text)

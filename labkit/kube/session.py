@@ -40,7 +40,7 @@ class Session(notebook.Shown):
 
 
 def start(namespace: str | None = None) -> Session:
-    """Points this kernel at the lab and at your namespace; the first line of a notebook.
+    """Point this kernel at the lab and at your namespace; the first line of a notebook.
 
     Afterwards `!kubectl`, `!helm` and `%%bash` act there too (KUBECONFIG, PATH and MODEL are
     set), and a `!command` that fails makes its cell fail. The namespace is `lab`, or
@@ -104,7 +104,7 @@ def _guard(session: Session, missing_ok: bool, deadline: float) -> None:
 
 
 def guard(found: dict[str, Any]) -> None:
-    """Raises NamespaceNotOurs for a Namespace that learners do not work in."""
+    """Raise NamespaceNotOurs for a Namespace that learners do not work in."""
     name, labels = found["metadata"]["name"], found["metadata"].get("labels", {})
     label, value = labs.LABEL
     if labels.get(label) != value or name == labs.SYSTEM:

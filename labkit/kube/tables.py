@@ -14,7 +14,7 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 
 def get(what: str, *, selector: str | None = None, all_namespaces: bool = False) -> Table:
-    """A table of objects with kubectl's own columns; `.items` are the whole objects.
+    """Return a table of objects with kubectl's own columns; `.items` are the whole objects.
 
         lab.get("pods")
         lab.get("deployment/ollama").items[0]["status"]
@@ -40,7 +40,7 @@ def get(what: str, *, selector: str | None = None, all_namespaces: bool = False)
 
 
 def events(target: str | None = None) -> Table:
-    """The cluster's diary of your namespace, or of one object; the oldest entry first.
+    """Return the events of your namespace, or of one object; the oldest first.
 
         lab.events("pod/ollama")
 

@@ -48,7 +48,7 @@ class Waited(Shown):
 
 
 def wait(target: str, *, until: str | None = None, timeout_s: float | None = None) -> Waited:
-    """Waits until the object is ready; `.seconds` says how long that took.
+    """Wait until the object is ready; `.seconds` is how long that took.
 
         lab.wait("deployment/ollama")
         lab.wait("pod/client", until="delete", timeout_s=30)
@@ -72,13 +72,13 @@ def wait(target: str, *, until: str | None = None, timeout_s: float | None = Non
 
 
 def rollout(target: str, *, timeout_s: float | None = None) -> Waited:
-    """Waits until a workload runs as it was last told to: every Pod new, ready, and none left.
+    """Wait until a workload runs as last changed: every new Pod ready, and no old one left.
 
         lab.rollout("deployment/ollama")
 
     Equals `kubectl rollout status deployment/ollama --timeout=120s`, for a Deployment, a
     StatefulSet (up to its partition) or a DaemonSet. After `lab.scale` and `lab.restart`, where
-    `wait` would be content with the old Pods. `timeout_s` is by default 120 s, and more on a slow
+    `wait` would accept the old Pods. `timeout_s` is by default 120 s, and more on a slow
     machine. Raises what `wait` raises.
     """
     timeout_s = speed.deadline(ROLLOUT_S, timeout_s)

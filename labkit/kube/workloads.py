@@ -19,7 +19,7 @@ MERGE = "application/merge-patch+json"
 def create_deployment(
     name: str, *command: str, image: str, replicas: int = 1, port: int | None = None
 ) -> Done:
-    """Makes a Deployment: that many Pods of one container, replaced when they go.
+    """Create a Deployment: that many Pods of one container, each replaced when it is deleted.
 
         lab.create_deployment("ollama", image="ollama/ollama")
 
@@ -56,7 +56,7 @@ def create_deployment(
 
 
 def create_service(name: str, *, tcp: int | str) -> Done:
-    """Makes a Service: one name and address for all Pods with the label app=NAME.
+    """Create a Service: one name and address for all Pods with the label app=NAME.
 
         lab.create_service("ollama", tcp=11434)
 
@@ -90,7 +90,7 @@ def create_service(name: str, *, tcp: int | str) -> Done:
 
 
 def scale(target: str, *, replicas: int) -> Done:
-    """Says how many Pods there should be; `lab.rollout` waits until there are.
+    """Set the number of Pods; `lab.rollout` waits until there are as many.
 
         lab.scale("deployment/ollama", replicas=3)
 
@@ -106,7 +106,7 @@ def scale(target: str, *, replicas: int) -> Done:
 
 
 def restart(target: str) -> Done:
-    """Replaces every Pod by a new one; `lab.rollout` waits until that is done.
+    """Replace every Pod by a new one; `lab.rollout` waits until that is done.
 
         lab.restart("deployment/ollama")
 

@@ -62,7 +62,7 @@ class Verdict(Shown):
 
 
 def check(step: str, *, timeout_s: float | None = None) -> Verdict:
-    """Is the step done? Says what it saw.
+    """Check whether a step is done, and show what was seen.
 
     A notebook's name alone, such as `"00-start"`, stands for those of its steps that no later one
     undoes. What was done a moment ago may need that moment, so a check tries again for up to
@@ -89,7 +89,7 @@ def _patience_s() -> float:
 
 
 def solved(step: str) -> bool:
-    """Would the check of that step pass now? Asks once, without waiting.
+    """Return whether the check of a step would pass now; it looks once, without waiting.
 
     For the hidden solution of an exercise: it leaves alone what works already.
 

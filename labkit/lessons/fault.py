@@ -63,7 +63,7 @@ PLANTS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def plant(seed: int | None = None) -> Done:
-    """Makes an Ollama that does not answer, and does not say why: a mistake, chosen by the seed.
+    """Create an Ollama with a mistake in it, chosen by the seed, for you to find.
 
         lab.plant(seed=1)
 

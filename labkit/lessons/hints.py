@@ -31,7 +31,7 @@ class Hint(Shown):
 
 
 def hint(step: str) -> Hint:
-    """The next hint for a step: a question, then where to look, then the command.
+    """Show the next hint for a step: a question, then where to look, then the command.
 
         lab.hint("03-service/right-port")
 

@@ -22,13 +22,13 @@ LEAST_S = 60.0  # shorter, and rates over 30 s are all that one sees
 
 
 def dashboard(*, minutes: float = 0.0, seconds: float = 0.0) -> Dashboard:
-    """Seven panels of your namespace, each with its PromQL: who is served, who waits, how long.
+    """Show seven panels of your namespace, each with its PromQL.
 
         with lab.dashboard():
             lab.generate("What is a Pod?", at="service/ollama")
 
     In flight, queued, time to first token, tokens/s, memory, loaded models, errors. In a `with`
-    it looks every 2 s for as long as what is inside runs, and what it shows at the end stays.
+    it queries every 2 s while the block runs, and what it shows at the end stays.
     With `minutes` or `seconds` it runs for so long, or until Ctrl-C; without both
     it is a look at the last 5 minutes. `print` gives it as text. Equals a `lab.metrics` for each
     line. Raises what that raises when it begins; later it shows it.
@@ -79,7 +79,7 @@ class Dashboard(Shown):
             self._refresh()
 
     def _refresh(self) -> None:
-        """Looks once more; without an answer, what was seen stays, with a note."""
+        """Query once more; without an answer, what was seen stays, with a note."""
         try:
             self._look(max(LEAST_S, time.monotonic() - self._begun + EVERY_S))
         except LabError as error:

@@ -93,7 +93,7 @@ def wait_until_gone(session: Session, name: str) -> None:
 
 
 def remove_leftovers(session: Session) -> None:
-    """Orders away the Jobs of this machine's clients that were killed."""
+    """Delete the Jobs of this machine's clients that were killed."""
     path = session.api.resource("jobs").path(session.namespace)
     for job in session.api.request("GET", path, query={"labelSelector": LABEL})["items"]:
         if pid.is_dead(job["metadata"]["labels"].get(BY, "")):
@@ -112,7 +112,7 @@ def _plans(plan: Plan) -> dict[str, str]:
 def _fill(
     job: dict, name: str, pods: int, deadline_s: int, files: list[str], plans: list[str]
 ) -> None:
-    """Puts into the manifest what differs from test to test."""
+    """Put into the manifest what differs from test to test."""
     job["metadata"]["name"] = name
     job["metadata"]["labels"][BY] = pid.name()
     job["spec"] |= {"parallelism": pods, "completions": pods, "activeDeadlineSeconds": deadline_s}

@@ -146,7 +146,7 @@ class _Run:
         return self.session.api.request("GET", path, query=query)["items"]
 
     def _follow(self, index: int, pod: str) -> None:
-        """Puts a worker's log into the news; in a thread of its own."""
+        """Put a worker's log into the news; in a thread of its own."""
         path = f"{self.session.api.resource('pods').path(self.session.namespace, pod)}/log"
         deadline = time.monotonic() + load_job.limit_s(self.plan)
         refusals = 0
@@ -173,7 +173,7 @@ class _Run:
     def _hear(
         self, names: dict[int, str], on_progress: Callable[[Progress], None], limit_s: float
     ) -> None:
-        """Takes the news until every log has ended or given its result."""
+        """Read the news until every log has ended or has its result."""
         deadline = time.monotonic() + limit_s
         while len(self.results.keys() | self.ended) < self.pods:
             left_s = deadline - time.monotonic()
@@ -212,7 +212,7 @@ class _Run:
             self.results[news.worker] = Result.from_json(told)
 
     def _start(self, names: dict[int, str]) -> None:
-        """Tells every worker when to begin."""
+        """Send every worker the moment to begin."""
         # one needs to wait for nobody
         self.start_at = time.time() + (START_S if self.pods > 1 else 0.0)
         command = ("sh", "-c", f"echo {self.start_at!r} > /start/at")

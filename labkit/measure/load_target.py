@@ -48,7 +48,7 @@ def pods_behind(session: Session, one: Target, item: dict) -> int:
 
 
 def require_answers(session: Session, one: Target, item: dict, model: str | None) -> None:
-    """Raises Unreachable, and ModelMissing where no Pod has the model."""
+    """Raise Unreachable, and ModelMissing where no Pod has the model."""
     # an error that its server tells is an answer: not every path has to be there
     with suppress(OllamaSaid), proxy.opened(session, str(one)) as server:
         server.get("/")

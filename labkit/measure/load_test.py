@@ -63,15 +63,15 @@ def load_test(
     timeout_s: float | None = None,
     i_own_this_target: bool = False,
 ) -> Measured:
-    """Asks an Ollama as many people would, and measures every word of its answers.
+    """Send prompts as many users would, and measure every token of the answers.
 
         lab.load_test("service/ollama", clients=4, requests=20)
 
-    Equals `./lab load service/ollama -c 4 -n 20 …`. A Service, a Deployment or a Pod is asked
-    from `pods` Pods in the cluster, which begin at one moment; an http:// URL from this machine,
-    and only on it, unless `i_own_this_target`.
+    Equals `./lab load service/ollama -c 4 -n 20 …`. A Service, a Deployment or a Pod gets
+    its requests from `pods` Pods in the cluster, which begin at the same moment. An http:// URL
+    gets them from this machine, and must be on it unless `i_own_this_target`.
 
-    `clients` ask at a time (1), `requests` in all (10), or for `seconds`; `sweep=[1, 2, 4]` is one
+    `clients` send at a time (1), `requests` in all (10), or for `seconds`; `sweep=[1, 2, 4]` is one
     measurement for each number of clients. `rate` sends so many a second whatever comes back (an
     open loop, `clients` the most at once, 1000 if not said), at `arrivals` that are "constant" or
     "poisson".
@@ -81,8 +81,8 @@ def load_test(
     {"ttft": 500, "gap": 100, "latency": 9000}. One answer may take `timeout_s` seconds, by default
     60 and more on a slow machine.
 
-    Shows how far it is; Ctrl-C gives what there is until then. Raises Unreachable (no answer
-    there), NotFound, ModelMissing, PodFailed (its Pods will not run), Refused (a quota),
+    It shows its progress; Ctrl-C returns what was measured until then. Raises Unreachable (no
+    answer there), NotFound, ModelMissing, PodFailed (its Pods will not run), Refused (a quota),
     CommandFailed (a worker ended without a result), TimedOut.
     """
     given = (
@@ -202,7 +202,7 @@ def _here(plan: Plan, on_progress: Callable, on_wait: Callable, *, processes: in
 
 
 def _measured(wanted: Asked) -> Measured:
-    """Runs every level, and shows how far it is."""
+    """Run every level, and show the progress."""
     plan, levels = wanted.options.plan, wanted.options.sweep or [wanted.options.plan.clients]
     found: list[Result] = []
     with Live(f"load {wanted.target}") as live:

@@ -80,7 +80,7 @@ class Metrics:
 
 
 def metrics(query: str, *, minutes: float = 5.0, step_s: float | None = None) -> Metrics:
-    """The series that a PromQL query has had over the last minutes.
+    """Return the series of a PromQL query over the last minutes.
 
         lab.metrics('sum by (pod) (haproxy_backend_current_queue)').plot()
 

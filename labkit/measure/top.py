@@ -24,7 +24,7 @@ NODE_COLUMNS = ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]
 
 
 def top(what: str = "pods", *, containers: bool = False, timeout_s: float = 40.0) -> Table:
-    """What Pods or nodes use: thousandths of a processor, and memory in units of 1024.
+    """Return what Pods or nodes use: thousandths of a processor, memory in units of 1024.
 
         lab.top("pods")
 

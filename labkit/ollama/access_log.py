@@ -17,7 +17,7 @@ _STRIP = 30  # the latest answers that a strip shows
 
 
 def each_pod(target: str, *, path: str = "/api/generate") -> Table:
-    """Who answered and who refused: each Pod's answers, as its own access log has them.
+    """Return which Pod answered and which refused: each Pod's statuses, from its access log.
 
         lab.each_pod("deployment/ollama")
 

@@ -63,7 +63,7 @@ def generate(
     keep_alive: str | float | None = None,
     think: bool | str | None = None,
 ) -> Answer:
-    """Asks a model; shows its words as they come. `str(answer)` is the whole text.
+    """Send a prompt to a model, and show its words as they come; `str(answer)` is the text.
 
         lab.generate("What is a Pod?", at="pod/ollama")
 
@@ -96,13 +96,13 @@ def chat(
     think: bool | str | None = None,
     tools: Sequence[dict[str, Any]] | None = None,
 ) -> Answer:
-    """One turn of a conversation; `after` is the answer that it continues from.
+    """Return one answer of a conversation; `after` is the answer that it continues from.
 
         first = lab.chat("What is a Service?")
         lab.chat("What is a Deployment?", after=first)
 
-    Equals a line that you type into `ollama run MODEL`: it sends all that was said before.
-    `prompt` may be a list of messages too; `.messages` of the answer is the whole talk. `tools`
+    Equals a line that you type into `ollama run MODEL`: it sends all messages before it too.
+    `prompt` may be a list of messages; `.messages` of the answer is the whole conversation. `tools`
     are functions that the model may want to be called, as Ollama's API names them: `ollama run`
     has no word for them. `.tool_calls` of the answer are the calls.
     Raises ModelMissing, OllamaSaid, StreamCut, Unreachable.

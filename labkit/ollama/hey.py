@@ -55,7 +55,7 @@ def hey(
     keepalive: bool = True,
     timeout_s: float | None = None,
 ) -> Report:
-    """Sends n requests, c at a time, from a Pod in the cluster; hey's report and its figures.
+    """Send n requests, c at a time, from a Pod in the cluster; return hey's report.
 
         lab.hey("http://ollama:11434/api/generate", c=2, body={"model": lab.model})
 

@@ -41,7 +41,7 @@ class Pulled(Shown):
 
 
 def pull(model: str | None = None, *, at: At = None, insecure: bool | None = None) -> Pulled:
-    """Brings a model to an Ollama, or looks for updates of one that is there.
+    """Pull a model to an Ollama, or update one that is there.
 
         lab.pull(at="pod/ollama")
 
@@ -83,7 +83,7 @@ def pull(model: str | None = None, *, at: At = None, insecure: bool | None = Non
 
 
 def models(at: At = None) -> Table:
-    """The models on disk: NAME, ID, SIZE (in units of 1000), MODIFIED.
+    """Return the models on disk: NAME, ID, SIZE (in units of 1000), MODIFIED.
 
         lab.models(at="pod/ollama").column("NAME")
 
@@ -99,7 +99,7 @@ def models(at: At = None) -> Table:
 
 
 def show(model: str | None = None, *, at: At = None) -> Table:
-    """What a model is: architecture, size, parameters, license, one fact a row.
+    """Return what a model is: architecture, size, parameters, license, one fact a row.
 
         lab.show(at="pod/ollama")
 

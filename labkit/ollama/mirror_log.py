@@ -25,7 +25,7 @@ class Sent:
 
 
 def mirrored(since: float) -> Sent:
-    """What the model mirror sent to your Pods since then, a moment as `time.time()` gives it.
+    """Return what the model mirror has sent to your Pods since a moment of `time.time()`.
 
         lab.mirrored(since=0)
 

@@ -27,7 +27,7 @@ class Baked(Shown):
 
 
 def bake(model: str | None = None) -> Baked:
-    """Builds an image of Ollama with a model in it, and pushes it where the nodes find it.
+    """Build an image of Ollama with a model in it, and push it to the lab's registry.
 
         lab.bake()
 
@@ -63,7 +63,7 @@ def names(at: str) -> list[str]:
 
 
 def slow_model() -> str:
-    """A model that says what `lab-llama` says at the cost of a real one; its full name.
+    """Return the name of a model with the answers of `lab-llama` and the cost of a real one.
 
         lab.slow_model()
 

@@ -11,7 +11,7 @@ from labkit.ui.table import Table
 
 
 def processes(target: str) -> Table:
-    """What runs in a Pod: each process, its memory, and its share of a processor.
+    """Return what runs in a Pod: each process, its memory, and its share of a processor.
 
         lab.processes("pod/ollama")
 

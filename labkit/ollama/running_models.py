@@ -17,7 +17,7 @@ POLL_S = 0.2
 
 
 def ps(at: At = None, *, watch: bool = False, timeout_s: float = 60.0) -> Table:
-    """The models in memory: how much, on which processor, until when.
+    """Return the models in memory: how much, on which processor, until when.
 
         lab.ps(at="pod/ollama")
 
@@ -31,7 +31,7 @@ def ps(at: At = None, *, watch: bool = False, timeout_s: float = 60.0) -> Table:
 
 
 def stop(model: str | None = None, *, at: At = None, timeout_s: float = 30.0) -> Table:
-    """Takes a model out of memory, and waits until it is; returns what is still loaded.
+    """Unload a model from memory, and wait until it is gone; return what is still loaded.
 
         lab.stop(at="pod/ollama")
 

@@ -84,13 +84,14 @@ class Timeline:
 
 
 def timeline(target: str) -> Timeline:
-    """What happened to each Pod of a target and when, in seconds since the Pod was made.
+    """Return what happened to each Pod of a target, in seconds since the Pod was created.
 
         lab.timeline("deployment/ollama")
 
-    From the Pods' own states, their events, and each Ollama's word for when it had the lab's
-    model. Kubernetes notes whole seconds. Equals reading `kubectl get pods --output=yaml`, and
-    `kubectl events`. Raises NotFound, Unreachable (it has no Pod).
+    From the Pods' own states, their events, and the moment at which each Ollama reports
+    the lab's model. Kubernetes records whole seconds. Equals reading
+    `kubectl get pods --output=yaml`, and `kubectl events`. Raises NotFound, Unreachable (it has
+    no Pod).
     """
     session = current()
     one = refs.parsed(session, target)

@@ -29,15 +29,15 @@ _LEGEND_LINE = 18
 
 
 class Chart:
-    """Lines over a common x: an image whose words say the same, and the numbers as a table.
+    """Lines over a common x: an image with a text for screen readers, and the numbers as a table.
 
     A point that is not a number ends its line; the next one begins a new line.
 
-    >>> Chart("Load", "users", "tokens/s", {"1 replica": [(1, 9.5), (2, 11)], "2": [(2, 21)]})
-    Load
-    users   1 replica (tokens/s)   2 (tokens/s)
-    1       9.5                    –
-    2       11                     21
+        >>> Chart("Load", "users", "tokens/s", {"1 replica": [(1, 9.5), (2, 11)], "2": [(2, 21)]})
+        Load
+        users   1 replica (tokens/s)   2 (tokens/s)
+        1       9.5                    –
+        2       11                     21
     """
 
     _ROWS = 40  # more than a reader compares; a long run is thinned evenly

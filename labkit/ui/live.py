@@ -19,7 +19,7 @@ _COLOURS = {"✓": _GREEN, "✗": _RED, "■": _ORANGE}
 
 
 def echo(line: str) -> None:
-    """Prints the command that equals what follows.
+    """Print the command that equals what follows.
 
     >>> echo("kubectl get pods")
     $ kubectl get pods
@@ -28,7 +28,7 @@ def echo(line: str) -> None:
 
 
 def describe(text: str) -> None:
-    """Prints what follows in words where no command line equals it; a shell takes it as a comment.
+    """Print what follows in words where no command line equals it; a shell takes it as a comment.
 
     >>> describe("docker build of k8s/steps/05-baked")
     # docker build of k8s/steps/05-baked

@@ -79,7 +79,7 @@ class Shown:
 
 
 def on_failed_command() -> None:
-    """Lets a failed `!command` fail its cell, in three lines, as errors of the lab's words are."""
+    """Let a failed `!command` fail its cell, in three lines, as errors of the lab's words are."""
     ipython = shell()
     if ipython is None:
         return
@@ -88,7 +88,7 @@ def on_failed_command() -> None:
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Explains errors that concern the lab from a kernel's start, before `lab` is imported."""
+    """Explain errors that concern the lab from a kernel's start, before `lab` is imported."""
     _hook(ipython, cell_errors.KINDS)
 
 

@@ -23,15 +23,15 @@ _BORDER = "1px solid var(--jp-border-color2,#888)"
 class Table:
     """Rows under names: a table in a notebook, kubectl's aligned text elsewhere.
 
-    >>> pods = Table(["NAME", "STATUS"], [["ollama", "Running"], ["client", "Pending"]])
-    >>> pods
-    NAME     STATUS
-    ollama   Running
-    client   Pending
-    >>> pods.column("status"), len(pods), [name for name, status in pods]
-    (['Running', 'Pending'], 2, ['ollama', 'client'])
-    >>> Table(["NAME"], [])
-    No resources found
+        >>> pods = Table(["NAME", "STATUS"], [["ollama", "Running"], ["client", "Pending"]])
+        >>> pods
+        NAME     STATUS
+        ollama   Running
+        client   Pending
+        >>> pods.column("status"), len(pods), [name for name, status in pods]
+        (['Running', 'Pending'], 2, ['ollama', 'client'])
+        >>> Table(["NAME"], [])
+        No resources found
 
     A caption stands above. `.csv()` is for spreadsheets, `.items` for programs.
     """

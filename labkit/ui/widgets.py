@@ -48,7 +48,7 @@ class Choice(Shown):
 
 
 def choice(label: str, options: Sequence[Any], value: Any) -> Choice:
-    """A control that the learner may turn, and code may read and set: `.value`.
+    """Return a control that a learner changes, and that code reads and sets: `.value`.
 
         replicas = lab.choice("replicas", [1, 2, 4], 2)
 
@@ -101,7 +101,7 @@ class Panel(Shown):
         self._chosen.value = value
 
     def press(self, action: str) -> object:
-        """Does what that button does; what it gives and raises."""
+        """Do what that button does: return and raise the same."""
         return self._actions[action](self.value)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:

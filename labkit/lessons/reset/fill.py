@@ -98,7 +98,7 @@ def left(session: Session, state: State) -> list[Change]:
 
 
 def do(session: Session, state: State, changes: list[Change], timeout_s: float) -> None:
-    """Does these changes."""
+    """Make these changes."""
     pulls = [change for change in changes if change.verb == "pull"]
     if any(change.model == slow_model.NAME for change in pulls):
         making.slow_model()

@@ -67,7 +67,7 @@ class Reached(Shown):
 
 
 def goto(step: str, *, timeout_s: float | None = None) -> Reached:
-    """Brings your namespace to where a step begins: to what the sections before it leave.
+    """Bring your namespace to where a step begins: to what the sections before it leave.
 
         lab.goto("05-models-everywhere/sidecar")
 
@@ -81,7 +81,7 @@ def goto(step: str, *, timeout_s: float | None = None) -> Reached:
 
 
 def reset(step: str | None = None, *, timeout_s: float | None = None) -> Reached:
-    """Empties your namespace, as it was on the first day; with a step the same as `lab.goto`.
+    """Empty your namespace, as on the first day; with a step the same as `lab.goto`.
 
         lab.reset()
 
@@ -131,7 +131,7 @@ def planned(here: Session, state: State) -> list[Change]:
 def bring(
     here: Session, state: State, what: str, *, timeout_s: float | None = None
 ) -> list[Change]:
-    """Brings the namespace to this state; what was changed, in order."""
+    """Bring the namespace to this state; return what was changed, in order."""
     timeout_s = speed.deadline(TIMEOUT_S, timeout_s)
     deadline = time.monotonic() + timeout_s
     items = desired_objects.objects(
@@ -170,7 +170,7 @@ def _tried(here: Session, act: Callable[[], list[Change]], deadline: float) -> l
 def _advance(
     here: Session, state: State, items: list[dict[str, Any]], hold: lease.Hold, deadline: float
 ) -> list[Change]:
-    """Does what comes first of what is left to do; nothing left is the proof that all is done."""
+    """Make the first change that is left; when none is left, all is proved to be done."""
     hold.require()
     left_s = deadline - time.monotonic()
     if left_s <= 0:

@@ -33,7 +33,7 @@ def misfit(found: list[Found], state: State) -> str:
 
 
 def install(session: Session, state: State, timeout_s: float) -> None:
-    """Makes the release, with the real helm, where there is none."""
+    """Install the release, with the real helm, where there is none."""
     values, chart = desired_objects.values(state), {"repo": desired_objects.repository()}
     helm.helm_upgrade(
         desired_objects.RELEASE, desired_objects.CHART, **chart, values=values, timeout_s=timeout_s

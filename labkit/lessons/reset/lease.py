@@ -44,7 +44,7 @@ class Hold:
         self._labels: dict[str, str] = {}  # which it has again when it is made anew
 
     def require(self) -> None:
-        """Raises Conflict when another one has taken over."""
+        """Raise Conflict when another holder has taken over."""
         if self.lost:
             raise Conflict(
                 f"another reset of namespace {self._session.namespace} took over",
@@ -109,7 +109,7 @@ class Hold:
         return not mark or is_ours or pid.is_dead(_process(mark)) or still_s > STALE_S
 
     def renew(self) -> None:
-        """Says that this one still is at work."""
+        """Record that this holder is still at work."""
         with suppress(ApiSilent, NotFound, Conflict):  # then nobody else can say so either
             found = self._found()
             if found is None or (by := _mark(found).get("by")) is None:
@@ -153,7 +153,7 @@ class Hold:
         self._session.api.request("POST", "/api/v1/namespaces", body=item)
 
     def _until_gone(self, found: dict, timeout_s: float) -> None:
-        """Helps it on its way: its objects' finalizers are taken off, its Pods not waited for."""
+        """Speed up its end: remove its objects' finalizers, and do not wait for its Pods."""
         poll = Poll(timeout_s, every_s=POLL_S)
         uid, name = found["metadata"]["uid"], self._session.namespace
         with Live(f"namespace {name}") as live:

@@ -38,7 +38,7 @@ def _follows(one: Found, goes: dict[str, tuple[Found, str]]) -> bool:
 
 
 def compared(here: Session, state: State, items: list[dict[str, Any]]) -> Plan:
-    """Compares what the namespace holds with what it should hold."""
+    """Compare what the namespace holds with what it should hold."""
     found = inventory.listed(here)
     there = {inventory.identity(one.resource.api_version, one.item): one for one in found}
     goes: dict[str, tuple[Found, str]] = {}

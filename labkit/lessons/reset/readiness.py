@@ -16,7 +16,7 @@ _RUNNING = {"Pod", "Deployment", "Job"}  # kinds that take their time to be read
 
 
 def until_ready(here: Session, items: list[dict[str, Any]], deadline: float) -> None:
-    """Waits until what runs is ready. Raises PodFailed, TimedOut."""
+    """Wait until what runs is ready. Raise PodFailed, TimedOut."""
     since: dict[tuple[str, str], float] = {}
     begun, shown = time.monotonic(), False
     with Live("wait") as live:

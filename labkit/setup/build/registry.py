@@ -97,7 +97,7 @@ def disconnect() -> None:
 
 
 def remove() -> None:
-    """Stop it; what it holds stays in its volume. Raises NotOurs for another's container."""
+    """Stop it; what it holds stays in its volume. Raise NotOurs for another's container."""
     found = docker.inspect("container", NAME).get(NAME)
     if found:
         require_ours("container", NAME, found["Config"].get("Labels"))

@@ -68,7 +68,7 @@ class Lab:
         return json.loads(text) if text else {}
 
     def require_ready(self) -> None:
-        """Raises CommandFailed or TimedOut while the API server does not say that it is ready."""
+        """Raise CommandFailed or TimedOut while the API server does not report that it is ready."""
         self.kubectl("get", "--raw", "/readyz", "--request-timeout", "3s", timeout_s=10)
 
     def environment(self) -> dict[str, str]:
@@ -113,7 +113,7 @@ def take_over(context: str) -> Lab:
 
 
 def guard(lab: Lab) -> None:
-    """Raises NamespaceNotOurs when a namespace of the lab's name lacks the lab's label."""
+    """Raise NamespaceNotOurs when a namespace of the lab's name lacks the lab's label."""
     found = lab.get("namespace", LEARNER, SYSTEM)
     for item in found.get("items", []):
         if not ours(item):

@@ -50,7 +50,7 @@ class Outage:
         self._last, self._pause_s = None, FIRST_PAUSE_S
 
     def require_over(self) -> None:
-        """Raises ApiSilent where the last that was heard is that it is away."""
+        """Raise ApiSilent when the server did not answer the last request."""
         if self._last:
             away_s = time.monotonic() - self._since
             happened = f"{self._last.happened}, asked again for {away_s:.0f} s"

@@ -32,7 +32,7 @@ def wait(lab: labs.Lab, task: Task, *names: str) -> None:
 
 
 def _follow(lab: labs.Lab, target: str, deadline: float) -> None:
-    """Raises CommandFailed, and ApiSilent where that is because the API server is away."""
+    """Raise CommandFailed, and ApiSilent where that is because the API server is away."""
     left_s = max(round(deadline - time.monotonic()), 1)
     # rollout status, unlike wait, also waits for a changed Pod
     words = ("rollout", "status", target, f"--timeout={left_s}s")

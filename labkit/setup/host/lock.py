@@ -31,7 +31,7 @@ def is_held() -> bool:
 
 @contextmanager
 def held(reporter: Reporter, wait_s: float | None = None) -> Iterator[None]:
-    """Holds the lab's lock while the block runs. Raises TimedOut after `wait_s` seconds."""
+    """Hold the lab's lock while the block runs. Raise TimedOut after `wait_s` seconds."""
     wait_s = speed.deadline(WAIT_S, wait_s)
     paths.state().mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(paths.state("lock"))

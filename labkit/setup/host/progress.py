@@ -100,7 +100,7 @@ class Reporter:
 
     @contextmanager
     def task(self, title: str, *, quiet: bool = False) -> Iterator[Task]:
-        """Shows `title` while the block runs; `quiet`: no line when it took under a second."""
+        """Show `title` while the block runs; `quiet`: no line when it took under a second."""
         estimate = self._known.get(title)
         now = time.monotonic()
         task = Task(title, now, estimate, last_said=now, say=self.say)

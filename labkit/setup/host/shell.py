@@ -39,7 +39,7 @@ def _tied() -> tuple[str, ...]:
 
 
 def attached(command: list[str], **options) -> int:
-    """Runs a command on this terminal; its exit code.
+    """Run a command on this terminal; return its exit code.
 
     After Ctrl-C, which the command gets too, it has a minute to clean up.
     """
@@ -159,7 +159,7 @@ def last_line(text: str) -> str:
 
 
 def go_on() -> None:
-    """Raises CommandFailed when everything is being ended."""
+    """Raise CommandFailed when everything is being ended."""
     if _stopping.is_set():
         saw = "all commands are being stopped"
         raise CommandFailed("not started", saw, "./lab up continues from here")

@@ -16,14 +16,14 @@ HERE = ("127.0.0.1", "::1", "localhost")
 
 
 def load() -> None:
-    """Imports httpx: beside something that is waited for, or before a clock runs."""
+    """Import httpx: beside something that is waited for, or before a clock runs."""
     import httpx
 
     httpx.HTTPTransport(verify=False).close()  # brings the rest
 
 
 def client(timeout_s: float) -> httpx.Client:
-    """Follows redirects; each connect, and each wait for more, takes at most `timeout_s` seconds.
+    """Follow redirects; each connect, and each wait for more, takes at most `timeout_s` seconds.
 
     Uses HTTP_PROXY and HTTPS_PROXY where NO_PROXY does not say otherwise, to this machine
     never. Trusts whom the machine trusts: a company's own authority too.
