@@ -8,13 +8,14 @@ from playwright.sync_api import Page
 
 from labkit.setup.host import speed
 
+WALK_S = 60  # to any cell of a notebook
 CELL_S = 240  # one that pulls, builds or measures, on the reference machine
 # the active cell: its place, its kind, its prompt `[3]:`, its tags, its text, what it printed
 CELL = """() => {
   const panel = window.jupyterapp.shell.currentWidget, book = panel.content;
   const cell = book.activeCell;
   return JSON.stringify({
-    name: panel.context.path, index: book.activeCellIndex, last: book.widgets.length - 1,
+    name: panel.context.path, mode: book.mode, index: book.activeCellIndex, last: book.widgets.length - 1,
     kind: cell.model.type, tags: cell.model.getMetadata("tags") || [],
     prompt: cell.inputArea.promptNode.textContent, text: cell.model.sharedModel.source,
     outputs: cell.model.outputs ? cell.model.outputs.toJSON() : [],
@@ -39,9 +40,12 @@ class Learner:
 
     def to(self, index: int) -> None:
         """Walk to the cell of that place."""
-        self.press("Escape")
-        while (now := self.cell()["index"]) != index:
-            self.press("j" if now < index else "k")
+        deadline = time.monotonic() + speed.deadline(WALK_S)
+        while (now := self.cell())["index"] != index or now["mode"] == "edit":
+            # in a cell's text the first Escape may close a list of completions only
+            is_edited = now["mode"] == "edit"
+            self.press("Escape" if is_edited else "j" if now["index"] < index else "k")
+            assert time.monotonic() < deadline, f"not at cell {index}: {now}"
 
     def run(self) -> str:
         """Shift+Enter: run this cell, stand on the next one; what it printed."""
