@@ -19,6 +19,7 @@ True
 | `lab.Table`, `Chart`, `choice` | what results are shown in, and a control to change |
 | `lab.pull`, `generate`, `chat`, `models`, `ps`, `show`, `stop` | Ollama's commands |
 | `lab.connect` | a Service or a Pod, reached from Python outside the cluster |
+| `lab.try_way`, `lab.ways` | a way to bring the model to each new Pod: tried, and all compared |
 | `lab.plant` | an Ollama with a mistake in it, to find |
 | `lab.check`, `lab.solved` | is a step done? what was seen, and what to try |
 | `lab.hint` | the next hint for a step: a question, where to look, the command |
@@ -88,7 +89,9 @@ _HOMES = {
     "timetable": "commands.instructor",
     "top": "measure.top",
     "troubles": "commands.instructor",
+    "try_way": "lessons.trials",
     "wait": "kube.wait",
+    "ways": "lessons.trials",
 }
 
 __all__ = ["model", *_HOMES]

@@ -31,6 +31,8 @@ from labkit.lessons.hints import hint as hint
 from labkit.lessons.likely_cause import load_test as load_test
 from labkit.lessons.reset.goto import goto as goto
 from labkit.lessons.reset.goto import reset as reset
+from labkit.lessons.trials import try_way as try_way
+from labkit.lessons.trials import ways as ways
 from labkit.measure.dashboard import dashboard as dashboard
 from labkit.measure.prometheus import metrics as metrics
 from labkit.measure.top import top as top

@@ -330,7 +330,7 @@ def store(connected) -> Store:
     made = Store()
     level = "pod-security.kubernetes.io"
     labels = {f"{level}/enforce": "baseline", f"{level}/audit": "restricted"}
-    labels |= {f"{level}/warn": "restricted", "app.kubernetes.io/managed-by": "labkit"}
+    labels |= {f"{level}/warn": "baseline", "app.kubernetes.io/managed-by": "labkit"}
     made.namespace(**labels)
     connected(made.answer)
     return made

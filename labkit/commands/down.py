@@ -12,6 +12,7 @@ from labkit.setup.build import catalog, debian, images, node_image, ollama_build
 from labkit.setup.cluster import kind, labs, local_ollama, model, monitoring
 from labkit.setup.host import docker, paths
 from labkit.setup.host.progress import Reporter
+from labkit.ui import units
 
 
 def down(reporter: Reporter, context: str = "") -> None:
@@ -71,7 +72,8 @@ def purge(reporter: Reporter, confirm: Callable[[str], bool]) -> bool:
         reporter.say(f"{count / 2**30:6.2f} GiB  {folder}")
     total = sum(row["Size"] for row in held.values())
     if held:
-        reporter.say(f"{total / 2**30:6.2f} GiB  {len(held)} images in the engine, layers shared")
+        images_held = units.count(len(held), "image")
+        reporter.say(f"{total / 2**30:6.2f} GiB  {images_held} in the engine, layers shared")
         reporter.say(f"           and the volume {registry.VOLUME}")
     if not confirm("Remove all of this?"):
         return False

@@ -17,6 +17,7 @@ from labkit.kube import session
 from labkit.lessons import checks, mistakes, steps
 from labkit.lessons.reset import goto
 from labkit.setup.host import paths
+from labkit.ui import units
 from labkit.ui.live import echo
 from labkit.ui.table import Table
 from labkit.ui.widgets import Panel, panel
@@ -52,7 +53,7 @@ def check_all() -> Table:
     echo("./lab check")
     found = checks.ask("")
     done = sum(bool(one.passed) for one in found)
-    caption = f"namespace {here.namespace}: {done} of {len(found)} steps are done now"
+    caption = f"namespace {here.namespace}: {done} of {units.count(len(found), 'step')} done now"
     return checks.table(found, caption)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from labkit.commands import terminal
 from labkit.commands.exit_codes import NO, UNKNOWN
 from labkit.errors import Unsupported
-from labkit.ui import colour
+from labkit.ui import colour, units
 
 if TYPE_CHECKING:
     from labkit.lessons.checks import Verdict
@@ -80,7 +80,7 @@ def reset(options: argparse.Namespace) -> int:
         steps.one(options.step)  # a mistake in it is told once
     contexts = reset_many.labs() if options.all else contexts
     names = ", ".join(context or reset_many.OWN for context in contexts)
-    if not _agreed(f"Reset {len(contexts)} labs: {names}?", options.yes):
+    if not _agreed(f"Reset {units.count(len(contexts), 'lab')}: {names}?", options.yes):
         return NO
     found = reset_many.reset(contexts, options.step)
     print(json.dumps(found.items, indent=1) if options.output == "json" else found)

@@ -14,6 +14,7 @@ from labkit.setup.build.route import PACKAGES
 from labkit.setup.cluster import kind as cluster
 from labkit.setup.cluster import labs, local_ollama, model, monitoring, services
 from labkit.setup.host import docker, lock, paths, speed, web
+from labkit.ui import units
 
 _NOTHING = "nothing to ask"  # of a part that another one has to be there for
 
@@ -127,7 +128,7 @@ def _registry() -> tuple[bool, str]:
 
 def _cluster() -> tuple[bool, str]:
     trouble = cluster.trouble()
-    return not trouble, trouble or f"{len(cluster.nodes())} nodes Ready"
+    return not trouble, trouble or f"{units.count(len(cluster.nodes()), 'node')} Ready"
 
 
 def _ollama() -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from functools import partial
 from labkit.errors import CommandFailed, LabError
 from labkit.setup.build import catalog, numbers, pins, served
 from labkit.setup.host.jobs import Job, run
+from labkit.ui import units
 from labkit.ui.table import Table
 
 CURRENT, PATCH, NEWER = "current", "newer patch", "newer"
@@ -178,7 +179,7 @@ def summary(found: list[Row]) -> str:
     order = [PAST, NEWER, PATCH, CURRENT, SUPPORTED, NOT_TOLD, NOT_ASKED]
     count = Counter(re.split("[:,]", row.verdict)[0] for row in found)
     told = [f"{count[verdict]} {verdict}" for verdict in order if count[verdict]]
-    lines = [f"{len(found)} pins{': ' if told else ''}{', '.join(told)}"]
+    lines = [f"{units.count(len(found), 'pin')}{': ' if told else ''}{', '.join(told)}"]
     lines += [
         f"{row.pin.what} {row.pin.version}: support ended on {row.pin.ends} ({row.pin.source})"
         for row in found
@@ -194,7 +195,7 @@ def trouble(found: list[Row]) -> LabError | None:
         return None
     reasons = Counter(answer.why for answer in answers)
     return CommandFailed(
-        f"none of {len(found)} pins could be compared",
+        f"none of {units.count(len(found), 'pin')} could be compared",
         "; ".join(f"{why} ({count})" for why, count in reasons.most_common(3)) or "no pins",
         "./lab versions again with a network that reaches PyPI or a Go module proxy",
     )

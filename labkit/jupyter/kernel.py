@@ -56,6 +56,7 @@ class Kernel(RunningKernel):
         self._cell: str | None = None
         self._read: deque[dict] = deque()
         self._idle = False
+        self.shown: list[dict] = []  # what the last cell left to be seen, in its order
         self.status = ""  # of the last cell's reply: "ok", "error", "aborted"; "" until then
         # Over files. Over TCP, nbval's way, free ports are chosen, and the kernel takes them a
         # second later: one that a connection of a load test has taken meanwhile ends the kernel.
@@ -84,7 +85,7 @@ class Kernel(RunningKernel):
 
     def execute_cell_input(self, cell_input: str, allow_stdin: bool | None = None) -> str:
         self._read.clear()
-        self._idle, self.status = False, ""
+        self._idle, self.status, self.shown = False, "", []
         self._cell = super().execute_cell_input(cell_input, allow_stdin)
         return self._cell
 
@@ -106,6 +107,7 @@ class Kernel(RunningKernel):
         if not self._read_up(folded, time.monotonic() + IDLE_S):
             raise CellCutOff(f"the last message did not come in {IDLE_S:g} s", folded)
         self._read.extend(folded.messages)
+        self.shown = [m for m in folded.messages if m["msg_type"] in OUTPUTS]
 
     def get_message(self, stream: str, timeout: float | None = None) -> dict:
         if stream == "iopub" and self._read:

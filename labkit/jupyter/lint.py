@@ -19,6 +19,7 @@ from labkit.jupyter import limits, lint_cells, lint_python, lint_shell
 from labkit.jupyter.limits import tags
 from labkit.jupyter.lint_cells import Code
 from labkit.jupyter.run import found
+from labkit.ui import units
 
 KNOWN_TAGS = {"alone", "exercise", "solution", "check", "raises-exception", *limits.TAGS}
 # What leaves a cell or its outcome out, as nbval 0.11 reads it: its comments, and its tags.
@@ -71,7 +72,7 @@ def main(words: list[str]) -> int:
         for finding in lint(nbformat.read(file, as_version=4)):
             count += 1
             print(f"{file}: {finding}")
-    print(f"{len(files)} notebooks, {count} findings")
+    print(f"{units.count(len(files), 'notebook')}, {units.count(count, 'finding')}")
     return 1 if count else 0
 
 

@@ -36,7 +36,7 @@ def make(notebook: Path) -> str:
         RUN: run_id(),
         f"{level}/enforce": "baseline",
         f"{level}/audit": "restricted",
-        f"{level}/warn": "restricted",
+        f"{level}/warn": "baseline",
     }
     item = {
         "apiVersion": "v1",

@@ -89,13 +89,18 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     try:
         if "solution" in tags(item.cell):
             _fails_before(item)
-        result = yield
+        try:
+            result = yield
+        finally:
+            item.test_outputs = _shown(item)
     except CellCutOff as error:
         _cut_off(item, error)
     except pytest.skip.Exception:  # a comment or a tag of nbval's: the linter names the line
         item.raise_cell_error("this cell was left out, and proves nothing: take its mark away")
     finally:
         option.nbval_cell_timeout = before
+    if too_long := executed.too_long(item.parent.nb, item.test_outputs):
+        item.raise_cell_error(too_long)
     if item.parent.kernel.status != "ok" and not item.options["check_exception"]:
         why = "this cell failed without an error message: something in it hides its error"
         item.raise_cell_error(why)
@@ -163,6 +168,14 @@ def _fails_before(item: nbval.plugin.IPyNbCell) -> None:
     if error[0] != "CheckFailed":
         text = f"the check after this solution must fail as CheckFailed before it, not {error}"
         item.raise_cell_error(text)
+
+
+def _shown(item: nbval.plugin.IPyNbCell) -> list[nbformat.NotebookNode]:
+    """What the cell left to be seen, in the order in which it came.
+
+    nbval joins all of a cell's lines into one output, before its displays.
+    """
+    return [nbformat.v4.output_from_msg(message) for message in item.parent.kernel.shown]
 
 
 def _cut_off(item: nbval.plugin.IPyNbCell, error: CellCutOff, what: str = "") -> NoReturn:

@@ -25,6 +25,9 @@ END_S = 15
 FIRST = "00-start.ipynb"
 KERNEL_CONFIG = "profile_default/ipython_kernel_config.py"
 EXTENSION = 'c.IPKernelApp.extensions = ["labkit.ui.notebook"]\n'
+# JupyterLab draws what looks like a path in an error as a link, also where there is no such file:
+# without a target it is drawn as the text that it is.
+CSS = ".jp-RenderedText pre a:not([href]) { color: inherit; text-decoration: none; }\n"
 SETTINGS = paths.PACKAGE / "jupyter"
 
 _children: dict[int, subprocess.Popen] = {}  # those that this very process started
@@ -152,6 +155,7 @@ def _command(port: int, work: Path, terminal: list[str]) -> list[str]:
         "ServerApp.root_dir": work,
         "LabApp.default_url": f"/lab/tree/{FIRST}",
         "LabApp.app_settings_dir": SETTINGS,
+        "LabApp.custom_css": True,
         "LabApp.extension_manager": "readonly",  # the other one asks PyPI
         "LanguageServerManager.autodetect": False,  # asks npm, which writes into the user's home
         # else every kernel warns of what nobody but this machine can hear
@@ -183,6 +187,7 @@ def _environment(token: str, context: str) -> dict[str, str]:
         place.mkdir(parents=True, exist_ok=True)
     # from a kernel's start: the first cell, which imports labkit, is the one that is forgotten
     paths.write_text(own["IPYTHONDIR"] / KERNEL_CONFIG, EXTENSION)
+    paths.write_text(own["JUPYTER_CONFIG_DIR"] / "custom" / "custom.css", CSS)
     # of the user's own: settings of Jupyter, and an Ollama that no lesson shall fill;
     # of a test run, which the server outlives: what it leaves of the machine
     not_ours = ("JUPYTER", "OLLAMA_HOST", speed.SHARE)

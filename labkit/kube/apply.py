@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from labkit.errors import Refused
-from labkit.kube import manifests, refs
+from labkit.kube import manifest_text, manifests, refs
 from labkit.kube.creation import request
 from labkit.kube.results import Done, Output, told
 from labkit.kube.session import Session, current
@@ -56,15 +57,26 @@ def applied(session: Session, items: list[dict[str, Any]]) -> Done:
     return told("\n".join(said))
 
 
-def manifest(what: str | Path) -> Output:
+def manifest(
+    what: str | Path, *, against: str | Path | None = None, find: str | Sequence[str] = ()
+) -> Output:
     """Return the text of a manifest, or of all manifests in a folder.
 
         lab.manifest("k8s/steps/03-service")
+        lab.manifest("k8s/steps/05-hook", against="k8s/steps/05-plain")
 
-    Equals `cat FILE`. A path that begins with k8s/ is the lab's own. Raises NotFound.
+    With `against`, `>` marks the lines that the other one does not have, and with `find` the lines
+    that have one of these words; what is far from a mark is folded. Equals `cat FILE`, `diff FILE
+    OTHER` and `grep WORD FILE`. A path that begins with k8s/ is the lab's own. Raises NotFound.
     """
-    text = "---\n".join(manifests.files(what).values())
-    print(text, end="")
+    text = manifests.text(what)
+    words = [find] if isinstance(find, str) else list(find)
+    lines = text.splitlines()
+    if against is not None:
+        marks = manifest_text.unlike(lines, manifests.text(against).splitlines())
+    else:
+        marks = [any(word in line for word in words) for line in lines]
+    manifest_text.show(lines, marks)
     return Output(text)
 
 

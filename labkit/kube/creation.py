@@ -11,6 +11,8 @@ from labkit.kube.session import Session
 
 GONE_S = 60.0
 
+_warned: set[str] = set()  # in this kernel
+
 
 def created(session: Session, item: dict[str, Any]) -> Done:
     """Create one object in the learner's namespace, as `kubectl create` does."""
@@ -51,12 +53,16 @@ def request(
     *,
     content_type: str = "application/json",
 ) -> dict[str, Any]:
-    """The API server's answer to something that changes an object; its warnings are printed."""
+    """The API server's answer to something that changes an object.
+
+    Its warnings are printed, each text once: the next cells would only repeat it.
+    """
     return session.api.request(
-        method,
-        path,
-        query=query,
-        body=body,
-        content_type=content_type,
-        on_warning=lambda text: print(f"Warning: {text}"),
+        method, path, query=query, body=body, content_type=content_type, on_warning=_warn
     )
+
+
+def _warn(text: str) -> None:
+    if text not in _warned:
+        _warned.add(text)
+        print(f"Warning: {text}")

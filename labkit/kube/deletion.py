@@ -1,4 +1,4 @@
-"""`lab.delete`: an object is deleted, and waited for until it is gone."""
+"""`lab.delete`: objects are deleted, and waited for until they are gone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from labkit.errors import Conflict, NotFound, TimedOut
+from labkit.errors import Conflict, LabError, NotFound, TimedOut
 from labkit.kube import refs
-from labkit.kube.results import Done, told
+from labkit.kube.results import Done
 from labkit.kube.session import Session, current
 from labkit.setup.cluster.outage import asked_again
 from labkit.ui import kubectl_line
@@ -19,27 +19,35 @@ POLL_S = 0.1
 _WITH_PODS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"}
 
 
-def delete(target: str, *, ignore_not_found: bool = False, timeout_s: float = 60.0) -> Done:
-    """Delete an object and wait until it is gone.
+def delete(*targets: str, ignore_not_found: bool = False, timeout_s: float = 60.0) -> Done:
+    """Delete objects, one after the other, and wait until each is gone.
 
         lab.delete("pod/ollama", ignore_not_found=True)
 
-    Equals `kubectl delete TARGET`; of what has Pods, with `--cascade=foreground`: it is gone
+    Equals `kubectl delete TARGET…`; of what has Pods, with `--cascade=foreground`: it is gone
     when they are. Raises NotFound, and TimedOut after `timeout_s` seconds with what still
     holds it.
     """
     session = current()
-    parsed = refs.parsed(session, target)
-    cascade = "foreground" if parsed.resource.kind in _WITH_PODS else None
+    if not targets:
+        raise LabError("delete wants an object", "no name", 'lab.delete("pod/ollama")')
+    found = [refs.parsed(session, target) for target in targets]
+    has_pods = any(one.resource.kind in _WITH_PODS for one in found)
+    cascade = "foreground" if has_pods else None
     flags: dict[str, Any] = {"ignore_not_found": ignore_not_found, "cascade": cascade}
-    echo(kubectl_line.line("delete", str(parsed), **flags))
-    try:
-        remove(session, parsed, timeout_s)
-    except NotFound:
-        if ignore_not_found:
-            return told(f"{parsed} was not there")
-        raise
-    return Done(f"{parsed} deleted")
+    echo(kubectl_line.line("delete", *map(str, found), **flags))
+    missing = []
+    for one in found:
+        try:
+            remove(session, one, timeout_s)
+        except NotFound:
+            if not ignore_not_found:
+                raise
+            missing.append(str(one))
+    if missing:
+        print(f"not there: {', '.join(missing)}")
+    deleted = ", ".join(str(one) for one in found if str(one) not in missing)
+    return Done(f"{deleted} deleted" if deleted else f"not there: {', '.join(missing)}")
 
 
 def remove(session: Session, target: refs.Target, timeout_s: float) -> None:

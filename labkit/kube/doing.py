@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from labkit.kube import refs, rollouts
 from labkit.kube.pod_status import Trouble, pod_doing, trouble, workload_trouble
 from labkit.kube.session import Session
+from labkit.ui import units
 
 if TYPE_CHECKING:
     from labkit.kube.discovery import Resource
@@ -40,7 +41,7 @@ def look(session: Session, resource: Resource, item: dict[str, Any]) -> Seen:
     wanted = 1 if kind == "Job" else _wanted(item)
     own = workload_trouble(item, _later(session, item, pods) if len(pods) < wanted else [])
     ready = [pod for pod in pods if not _waits(pod)]
-    doing = _job(item) if kind == "Job" else f"{len(ready)} of {wanted} Pods ready"
+    doing = _job(item) if kind == "Job" else f"{len(ready)} of {units.count(wanted, 'Pod')} ready"
     for pod in pods:
         # what a Pod lacks says more than that it has lacked it for long
         if (own is None or own.reason == OVERDUE) and pod not in ready:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from labkit.errors import ApiSilent, CommandFailed, LabError, Refused, TimedOut
 from labkit.kube import api_errors, refs
 from labkit.kube.session import Session, current
-from labkit.ui import kubectl_line
+from labkit.ui import kubectl_line, units
 from labkit.ui.escapes import Plain
 from labkit.ui.live import Live, describe, echo
 from labkit.ui.notebook import Shown
@@ -64,7 +64,7 @@ def exec(  # noqa: A001  kubectl's own word
     flags = {"container": container, "stdin": stdin is not None}
     line = kubectl_line.line("exec", target, command=command, **flags)
     if isinstance(stdin, bytes):
-        describe(f"{line}, with {len(stdin)} bytes on its standard input")
+        describe(f"{line}, with {units.count(len(stdin), 'byte')} on its standard input")
     else:
         echo(line if stdin is None else kubectl_line.with_input(line, stdin))
     pod = refs.pod_of(session, refs.parsed(session, target))

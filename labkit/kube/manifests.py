@@ -55,6 +55,11 @@ def _missing(what: str | Path, path: Path) -> NotFound:
     return NotFound(f"there is no file {path}", f"looked in {Path.cwd()}", hint)
 
 
+def text(what: str | Path) -> str:
+    """The text of a file, or of all in a folder, one after the other. Raises NotFound."""
+    return "---\n".join(files(what).values())
+
+
 def _flat(item: Any) -> Iterator[Any]:
     """The objects of a List, and of Lists in it; its kind names theirs where they say none.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from labkit.errors import LabError
@@ -39,14 +39,21 @@ def logs(
     query: dict[str, object] = {"container": container, "tailLines": tail}
     query |= {"sinceSeconds": _seconds(since), "previous": "true" if previous else None}
     with Live(f"logs of pod/{pod}") as live:
-        text = "".join(read(session, pod, query, live, follow=follow, timeout_s=timeout_s))
+        pieces = read(session, pod, query, live.append, follow=follow, timeout_s=timeout_s)
+        text = "".join(pieces)
     return Output(text)
 
 
 def read(
-    session: Session, pod: str, query: dict[str, Any], live: Live, *, follow: bool, timeout_s: float
+    session: Session,
+    pod: str,
+    query: dict[str, Any],
+    on_text: Callable[[str], None],
+    *,
+    follow: bool,
+    timeout_s: float,
 ) -> Iterator[str]:
-    """What the Pod's container has written, in pieces, each shown as it comes.
+    """What the Pod's container has written, in pieces, each passed to `on_text` as it comes.
 
     Without a terminal's escape sequences.
     """
@@ -54,13 +61,13 @@ def read(
     path = f"{session.api.resource('pods').path(session.namespace)}/{pod}/log"
     if not follow:
         text = plain(session.api.text(path, query=query))
-        live.append(text)
+        on_text(text)
         yield text
         return
     for line in session.api.lines(path, query={**query, "follow": "true"}, timeout_s=timeout_s):
         if line is not None:
             text = f"{plain(line)}\n"
-            live.append(text)
+            on_text(text)
             yield text
 
 

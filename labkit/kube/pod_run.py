@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -40,8 +41,28 @@ def run(
     CommandFailed (its exit code is not 0), PodFailed, TimedOut after `timeout_s` seconds (120, and
     more on a slow machine).
     """
+    made = _made(name, command, image=image, env=env, labels=labels, port=port, rm=rm)
+    return _ended(name, speed.deadline(RUN_S, timeout_s)) if rm else made
+
+
+def ended(name: str, command: Sequence[str], *, image: str, timeout_s: float) -> Output:
+    """What `run` with `rm` gives, without showing what the Pod writes."""
+    _made(name, tuple(command), image=image, rm=True)
+    return _ended(name, timeout_s, shows=False)
+
+
+def _made(
+    name: str,
+    command: tuple[str, ...],
+    *,
+    image: str,
+    env: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    port: int | None = None,
+    rm: bool,
+) -> Done:
+    """The Pod is made, after the line that equals it."""
     session = current()
-    timeout_s = speed.deadline(RUN_S, timeout_s)
     ending = {"restart": "Never", "rm": True, "stdin": True} if rm else {}
     variables = [f"{key}={value}" for key, value in (env or {}).items()]
     said = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
@@ -65,21 +86,28 @@ def run(
         },
     }
     creation.make(session, _pods(session), "kubectl-run", pod)
-    if not rm:
-        return told(f"pod/{name} created")
+    return Done(f"pod/{name} created") if rm else told(f"pod/{name} created")
+
+
+def _ended(name: str, timeout_s: float, *, shows: bool = True) -> Output:
+    """What the Pod wrote until its end; it is removed whatever happens."""
+    session = current()
     try:
-        return _followed(session, name, timeout_s)
+        return _followed(session, name, timeout_s, shows=shows)
     finally:
         deletion.remove(session, refs.parsed(session, f"pod/{name}"), REMOVE_S)
 
 
-def _followed(session: Session, name: str, timeout_s: float) -> Output:
+def _followed(session: Session, name: str, timeout_s: float, *, shows: bool) -> Output:
     """What the Pod writes until it ends."""
     deadline = time.monotonic() + timeout_s
     with Live(f"run {name}") as live:
         _started(session, name, timeout_s, live)
         left_s = max(deadline - time.monotonic(), 1.0)
-        text = "".join(pod_logs.read(session, name, {}, live, follow=True, timeout_s=left_s))
+        if not shows:
+            live.show(f"pod/{name} runs")
+        on_text = live.append if shows else _silent
+        text = "".join(pod_logs.read(session, name, {}, on_text, follow=True, timeout_s=left_s))
         code = _exit_code(session, name, deadline)
         if code:
             raise CommandFailed(
@@ -93,7 +121,13 @@ def _followed(session: Session, name: str, timeout_s: float) -> Output:
                 (text.strip().splitlines() or ["it wrote nothing"])[-1],
                 "a larger timeout_s; the Pod is removed now",
             )
+        if not shows:
+            live.done(f"pod/{name} ended")
     return Output(text, code)
+
+
+def _silent(text: str) -> None:
+    """For output that is shown in another form."""
 
 
 def _started(session: Session, name: str, timeout_s: float, live: Live) -> None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from labkit.ui import units
+from labkit.ui.terminal import cut
+
+MESSAGE = 400  # characters of a message that are shown
+
 
 class Trouble(NamedTuple):
     """Why something cannot become ready without a change.
@@ -166,11 +171,12 @@ def pod_doing(pod: dict, events: Sequence[dict] = ()) -> str:
         if reason and reason not in ("ContainerCreating", "PodInitializing"):
             return f"{phase}: {reason}"
     if phase == "Pending" and events:
-        said = events[-1].get("message", "").partition("\n")[0].replace('"', "")[:100]
+        first = events[-1].get("message", "").partition("\n")[0].replace('"', "")
+        said = cut(first[:200], 100)
         return f"Pending: {said[:1].lower()}{said[1:]}"
     if phase == "Running":
         ready = [container.get("ready", False) for container in status.get("containerStatuses", [])]
-        return f"Running: {sum(ready)} of {len(ready)} containers ready"
+        return f"Running: {sum(ready)} of {units.count(len(ready), 'container')} ready"
     return phase
 
 
@@ -182,7 +188,7 @@ def _named(item: dict, reason: str, message: str, holds_s: float | None = None) 
     hint = _HINTS.get(reason, "read its message")
     name = item.get("metadata", {}).get("name", "")
     holds_s = _HOLDS.get(reason, 0.0) if holds_s is None else holds_s
-    return Trouble(reason, " ".join(message.split())[:400], hint.format(pod=name), holds_s)
+    return Trouble(reason, cut(message[:MESSAGE], MESSAGE - 1), hint.format(pod=name), holds_s)
 
 
 def _stuck(pod: dict, container: dict, reason: str, message: str, told: dict) -> Trouble:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labkit.ui import units
+
 NOT_SEEN = "has changed, and its controller has not seen it yet"
 FOLLOWED = {"Deployment", "StatefulSet", "DaemonSet"}
 _OBSERVING = {*FOLLOWED, "ReplicaSet"}  # kinds whose status always tells its generation
@@ -78,7 +80,7 @@ def pending(kind: str, item: dict[str, Any]) -> str:
 
 
 def _made(updated: int, wanted: int) -> str:
-    return f"{updated} of {wanted} new Pods made" if updated < wanted else ""
+    return f"{updated} of {units.count(wanted, 'new Pod')} made" if updated < wanted else ""
 
 
 def _available(available: int, wanted: int, what: str = "new Pods") -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from labkit.errors import NotFound
 from labkit.kube import refs
 from labkit.kube.session import Session, current
-from labkit.ui import kubectl_line
+from labkit.ui import kubectl_line, units
 from labkit.ui.live import echo
 from labkit.ui.table import Table
 
@@ -44,7 +45,8 @@ def events(target: str | None = None) -> Table:
 
         lab.events("pod/ollama")
 
-    Equals `kubectl events --for=TARGET`.
+    Equals `kubectl events --for=TARGET`, without the events of earlier objects of that name: a
+    caption counts those. Where there is no such object now, all of them are shown.
     """
     session = current()
     one = refs.parsed(session, target) if target else None
@@ -55,7 +57,24 @@ def events(target: str | None = None) -> Table:
         query = {"fieldSelector": fields}
     table = _table(session, session.api.resource("events").path(session.namespace), query)
     found = sorted(zip(table.items, table.rows, strict=True), key=lambda pair: _when(pair[0]))
-    return Table(table.columns, [row for _, row in found], items=[item for item, _ in found])
+    shown, caption = found, ""
+    if one and (uid := _uid(session, one)):
+        # the kubelet names a node's own events by the node's name
+        shown = [pair for pair in found if pair[0]["involvedObject"].get("uid") in (uid, one.name)]
+        if earlier := len(found) - len(shown):
+            events_of = f"{units.count(earlier, 'event')} of earlier {one.resource.kind}s"
+            caption = f"not shown: {events_of} of this name"
+    rows, items = [row for _, row in shown], [item for item, _ in shown]
+    return Table(table.columns, rows, items=items, caption=caption, empty=caption or "No events")
+
+
+def _uid(session: Session, one: refs.Target) -> str:
+    """The uid of the object that has this name now; empty when there is none."""
+    try:
+        uid: str = refs.found(session, one)["metadata"]["uid"]
+    except NotFound:
+        return ""
+    return uid
 
 
 def _table(session: Session, path: str, query: dict[str, Any], empty: str = "No events") -> Table:

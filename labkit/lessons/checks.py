@@ -17,6 +17,7 @@ from labkit.lessons.seen import Seen
 from labkit.setup.cluster.outage import asked_again
 from labkit.setup.host import speed
 from labkit.setup.host.poll import Poll
+from labkit.ui import units
 from labkit.ui.live import Live
 from labkit.ui.notebook import Shown
 from labkit.ui.table import Table
@@ -79,7 +80,7 @@ def check(step: str, *, timeout_s: float | None = None) -> Verdict:
     verdicts = [_wait_for(one, timeout_s) for one in steps.named(step)]
     if len(verdicts) == 1:
         return verdicts[0]
-    saw = f"{len(verdicts)} steps are done"
+    saw = f"{units.count(len(verdicts), 'step')} done"
     return Verdict(step, saw, sum(verdict.waited_s for verdict in verdicts))
 
 

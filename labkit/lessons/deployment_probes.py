@@ -17,6 +17,7 @@ from labkit.lessons import facts, pod_probes
 from labkit.lessons.desired_state import ROLLED_BACK
 from labkit.lessons.seen import Seen
 from labkit.ollama import access_log, client, timeline
+from labkit.ui import units
 
 AT_ONCE = 4
 
@@ -44,7 +45,7 @@ def deployment_ready(count: int = 1) -> Callable[[Session], Seen]:
             return Seen(False, f"{error.happened}: {error.saw}", error.hint)
         found = list(filter(refs.stays, found))  # as the Deployment counts its replicas
         ready = [pod for pod in found if refs.ready(pod)]
-        saw = f"{one} has {len(ready)} ready Pods of {len(found)}"
+        saw = f"{one}: {len(ready)} of {units.count(len(found), 'Pod')} ready"
         if len(ready) == len(found) == count:
             return Seen(True, saw)
         for pod in found:
@@ -62,7 +63,7 @@ def some_pod_has_model(session: Session) -> Seen:
     found = pod_models(session)
     has = [one.name for one in found if one.had_at]
     if not has:
-        saw = f"none of {len(found)} Pods has {labkit.model}"
+        saw = f"{units.count(len(found), 'ready Pod')}, none with {labkit.model}"
         return Seen(False, saw, 'lab.pull(at="deployment/ollama")')
     return Seen(True, f"{has[0]} has {labkit.model}")
 
@@ -80,12 +81,12 @@ def all_answer(found: list[PodModel]) -> Seen:
         )
     lacks = [one.name for one in found if not one.had_at]
     if lacks:
-        saw = f"{len(lacks)} of {len(found)} Pods lack {labkit.model}"
+        saw = f"{len(lacks)} of {units.count(len(found), 'Pod')} without {labkit.model}"
         return Seen(False, f"{saw}: {', '.join(lacks)}", f'lab.pull(at="pod/{lacks[0]}")')
     for one in found:
         if one.answer and not one.answer.passed:
             return one.answer
-    return Seen(True, f"all {len(found)} Pods answer with {labkit.model}")
+    return Seen(True, f"every Pod answers with {labkit.model} ({units.count(len(found), 'Pod')})")
 
 
 def a_new_pod_lacks_model(session: Session) -> Seen:
@@ -96,7 +97,8 @@ def a_new_pod_lacks_model(session: Session) -> Seen:
     found = pod_models(session)
     has = sum(bool(one.had_at) for one in found)
     lacks = len(found) - has
-    return Seen(bool(lacks), f"{has} Pods have the model, {lacks} lack it", "start again")
+    saw = f"{units.count(has, 'Pod')} with the model, {lacks} without it"
+    return Seen(bool(lacks), saw, "start again")
 
 
 def parallel(count: int) -> Callable[[Session], Seen]:
@@ -119,7 +121,7 @@ def parallel(count: int) -> Callable[[Session], Seen]:
                 saw = f"{name} says OLLAMA_NUM_PARALLEL:{said}"
                 hint = f"kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL={count}"
                 return Seen(False, saw, hint)
-        return Seen(True, f"{everywhere.saw}, {count} prompts at a time")
+        return Seen(True, f"{everywhere.saw}, {units.count(count, 'prompt')} at a time")
 
     return check
 
@@ -130,7 +132,8 @@ def pulls_failed_under_200(session: Session) -> Seen:
     refused = sum(map(len, facts.refused(session, found).values()))
     given = access_log.answers(session, "deployment/ollama", "/api/pull").values()
     good = sum(status == "200" for statuses in given for status in statuses)
-    saw = f"{refused} pulls of a model that there is not, {good} answers to pulls with status 200"
+    saw = f"{units.count(refused, 'pull')} of a model that does not exist, "
+    saw += f"{units.count(good, 'answer')} to pulls with status 200"
     hint = 'lab.hey("http://ollama:11434/api/pull", n=4, c=2, body=wrong)'
     return Seen(min(refused, good) >= 4, saw, hint)
 
@@ -150,7 +153,8 @@ def of_release(check: Callable[[Session], Seen], *, rolled_back: bool = False) -
             saw = f"release ollama is {status}" if kept else "there is no release ollama"
             return Seen(False, saw, "helm history ollama; helm upgrade --install")
         if rolled_back and helm.description(kept[-1]) != ROLLED_BACK:
-            saw = f"release ollama has {len(kept)} revisions, and the last is not a rollback"
+            saw = f"release ollama has {units.count(len(kept), 'revision')}, "
+            saw += "and the last is not a rollback"
             return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
         seen = check(session)
         if not seen.passed and (given := helm.list_as_text(kept[-1])):

@@ -246,20 +246,26 @@ LADDERS = {
         "kubectl get endpointslices; kubectl logs deployment/front",
         'lab.scale("deployment/ollama", replicas=2); lab.apply("k8s/steps/08-front")',
     ),
-    "08-metrics/first": Ladder(
+    "08b-problems/ready": Ladder(
+        "How many Pods has the Deployment, and does Prometheus read both?",
+        "Two Pods, each with two ports for Prometheus; up is 1 where it could read them.",
+        "kubectl get pods -l app=ollama; kubectl logs deployment/ollama --container haproxy",
+        'lab.apply("k8s/steps/08-proxy"); lab.scale("deployment/ollama", replicas=2)',
+    ),
+    "08b-problems/first": Ladder(
         "There are two Pods. Which of them answers?",
         "On the dashboard: sum by (pod) of the answers, and haproxy_backend_active_servers of "
         "each proxy.",
         "kubectl get pods -l app=ollama",
         'lab.pull(at="pod/…") into the one whose proxy finds no model, then ask again',
     ),
-    "08-metrics/second": Ladder(
+    "08b-problems/second": Ladder(
         "Nothing fails, and all is slow. What is used up: places, memory, processor?",
         "container_cpu_cfs_throttled_periods_total, beside container_cpu_cfs_periods_total.",
         "kubectl top pods --containers; kubectl describe deployment/ollama",
         'kubectl rollout undo deployment/ollama, then ask again: lab.load_test("service/ollama")',
     ),
-    "08-metrics/third": Ladder(
+    "08b-problems/third": Ladder(
         "Two models are asked in turn. How many are in memory at a time?",
         "ollama_loaded_models, and how often ollama_load_duration_seconds was more than 0.16 s.",
         "kubectl exec deployment/ollama -- ollama ps; kubectl set env deployment/ollama --list",

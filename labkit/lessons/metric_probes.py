@@ -1,4 +1,4 @@
-"""What the checks of notebook 08 look at: what Prometheus has of the Pods that are there now."""
+"""What the checks of 08 and 08b look at: what Prometheus has of the Pods that are there now."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from labkit.kube.session import Session
 from labkit.lessons import deployment_probes, pod_probes, service_probes
 from labkit.lessons.seen import Seen
 from labkit.measure import prometheus
+from labkit.ui import units
 
 NOW_S = 4  # two scrapes: one may be late
 BURSTS = 0.1  # throttled in more than this share of its periods: a limit that is felt
@@ -27,6 +28,12 @@ def scraped(session: Session) -> Seen:
     return Seen(True, f"{answers.saw}, and Prometheus reads proxy and exporter")
 
 
+def both_scraped(session: Session) -> Seen:
+    """Deployment `ollama` has two ready Pods that answer, and Prometheus reads both."""
+    two = deployment_probes.deployment_ready(2)(session)
+    return scraped(session) if two.passed else two
+
+
 def front_spreads(session: Session) -> Seen:
     """Service `front` answers, and its proxy finds two Pods of Deployment `ollama` healthy."""
     two = deployment_probes.deployment_ready(2)(session)
@@ -36,7 +43,7 @@ def front_spreads(session: Session) -> Seen:
         session, 'max by (proxy) (haproxy_backend_active_servers{NS, proxy="pods"})', "proxy"
     )
     count = healthy.get("pods", 0)
-    saw = f"the front proxy sends to {count:g} Pods"
+    saw = f"the front proxy sends to {units.count(count, 'Pod')}"
     if count != 2:
         return Seen(False, saw, 'lab.apply("k8s/steps/08-front"), lab.rollout("deployment/front")')
     answers = pod_probes.answers("service/front")
@@ -85,7 +92,9 @@ def both_models_stay(session: Session) -> Seen:
     if not one.passed:
         return one
     loaded = _each(session, "sum by (pod) (ollama_loaded_models{NS})")
-    saw = ", ".join(f"{pod} has {count or 0:g} models in memory" for pod, count in loaded)
+    saw = ", ".join(
+        f"{pod} has {units.count(count or 0, 'model')} in memory" for pod, count in loaded
+    )
     hint = "ask the one, then the other: does the first one stay?"
     return Seen(all(count == 2 for _, count in loaded), saw, hint)
 

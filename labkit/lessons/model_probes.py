@@ -11,6 +11,7 @@ from labkit.kube.session import Session
 from labkit.lessons import deployment_probes
 from labkit.lessons.seen import Seen
 from labkit.ollama import timeline
+from labkit.ui import units
 
 
 def config_names_model(session: Session) -> Seen:
@@ -49,7 +50,7 @@ def hook_failed(session: Session) -> Seen:
     lost = sum(event.get("count") or 1 for event in found)
     if not lost:
         return Seen(False, "no hook has failed", 'lab.apply("k8s/steps/05-hook-naive")')
-    return Seen(True, f"a hook has failed {lost} times")
+    return Seen(True, f"a hook has failed {units.count(lost, 'time')}")
 
 
 def pods_bring_model(count: int = 1, by: str = "") -> Callable[[Session], Seen]:

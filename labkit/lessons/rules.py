@@ -14,6 +14,7 @@ from labkit.kube import refs
 from labkit.lessons import symptoms
 from labkit.lessons.facts import Facts, container_of, has, repository, runs
 from labkit.lessons.symptoms import named
+from labkit.ui import units
 
 _NO_CONTEXT = re.compile(
     r"context \S+ does not exist|no context exists|has no context|context was not found"
@@ -283,7 +284,8 @@ def misspelt_model(facts: Facts) -> str:
 def one_replica(facts: Facts) -> str:
     lacking = symptoms.lacking(facts)
     if lacking and len(lacking) < len(facts.held):
-        return f"{len(lacking)} of {len(facts.held)} Pods lack {facts.model}: {', '.join(lacking)}"
+        pods = units.count(len(facts.held), "Pod")
+        return f"{len(lacking)} of {pods} without {facts.model}: {', '.join(lacking)}"
     return ""
 
 

@@ -8,6 +8,7 @@ from labkit.kube.session import Session
 from labkit.lessons import pod_probes
 from labkit.lessons.seen import Seen
 from labkit.ollama import access_log, client
+from labkit.ui import units
 
 
 def service_reaches_ollama(session: Session) -> Seen:
@@ -40,7 +41,7 @@ def service_has_an_endpoint(session: Session) -> Seen:
     slices = session.api.request("GET", path, query=query)["items"]
     ends = [end for item in slices for end in item.get("endpoints") or []]
     ready = [end for end in ends if end.get("conditions", {}).get("ready")]
-    saw = f"{one} has {len(ready)} ready addresses of {len(ends)}"
+    saw = f"{one}: {len(ready)} of {units.count(len(ends), 'address', 'addresses')} ready"
     return Seen(bool(ready), saw, "do the Pods carry the label that it selects?")
 
 
@@ -49,7 +50,7 @@ def service_has_answered(session: Session) -> Seen:
     found = access_log.answers(session, "deployment/ollama", "/api/generate")
     asked = [status for statuses in found.values() for status in statuses]
     if not any(status < "400" for status in asked):
-        saw = f"{len(found)} Pods have answered no prompt yet, of {len(asked)}"
+        saw = f"{units.count(len(asked), 'prompt')} sent, and none answered yet"
         return Seen(False, saw, 'lab.generate("…", at="service/ollama")')
     return service_answers(session)
 
@@ -59,8 +60,11 @@ def some_answered_some_refused(session: Session) -> Seen:
     found = access_log.answers(session, "deployment/ollama", "/api/generate")
     answered = [name for name, statuses in found.items() if statuses and max(statuses) < "400"]
     refused = [name for name, statuses in found.items() if statuses and min(statuses) >= "400"]
-    counted = ", ".join(f"{name} {len(statuses)} times" for name, statuses in found.items())
-    saw = f"{len(answered)} Pods answered all they were asked, {len(refused)} refused all"
+    counted = ", ".join(
+        f"{name} {units.count(len(statuses), 'time')}" for name, statuses in found.items()
+    )
+    saw = f"{units.count(len(answered), 'Pod')} answered every prompt, "
+    saw += f"{len(refused)} rejected every one"
     if answered and refused:
         return Seen(True, saw)
     return Seen(False, f"{saw}; asked: {counted}", "ask thirty times, a connection each")

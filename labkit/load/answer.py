@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from labkit.load.connection import Connection
 from labkit.load.json_line import is_error, number, parsed
+from labkit.load.nouns import count
 from labkit.load.plan import Plan
 from labkit.load.request import speaks_ollama, speaks_openai
 from labkit.load.result import Result
@@ -114,7 +115,7 @@ class Answers:
         if last.get("status") == "success":
             return "", ""  # of a pull
         if last.get("done") is not True:
-            return "stream_cut", f'no "done": true after {connection.chunks} chunks'
+            return "stream_cut", f'no "done": true after {count(connection.chunks, "chunk")}'
         if not connection.first and not number(last.get("eval_count")):
             return "no_tokens", reader.last_line[:EXCERPT].decode(errors="replace")
         return "", ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labkit.load.json_line import is_error, number, parsed
+from labkit.load.nouns import count
 from labkit.load.wire import EXCERPT, MAX_LINE, Reader
 
 TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
@@ -96,7 +97,8 @@ class Events:
             chunks += content
         if not self.ends:
             last = _shown(reader.last_line)
-            return "stream_cut", f"no finish_reason and no [DONE]: {last} (after {chunks} chunks)"
+            said = f"no finish_reason and no [DONE]: {last} (after {count(chunks, 'chunk')})"
+            return "stream_cut", said
         if not chunks and not number(self.usage.get("completion_tokens")):
             return "no_tokens", _shown(reader.last_line)
         return "", ""

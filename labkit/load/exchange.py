@@ -10,6 +10,7 @@ from labkit.load.answer import Answers
 from labkit.load.connection import CLOSED, CONNECTING, IDLE, READING, SENDING, Connection
 from labkit.load.events import Events
 from labkit.load.head import Head
+from labkit.load.nouns import count
 from labkit.load.plan import Plan
 from labkit.load.polling import READ, WRITE, poller
 from labkit.load.result import Result
@@ -143,7 +144,9 @@ class Exchanges:
             self._connect(connection)
             return
         how = "closed" if error is None else error.strerror or str(error)
-        seen = f"after {connection.chunks} chunks" if reader.started else "before any answer"
+        seen = (
+            f"after {count(connection.chunks, 'chunk')}" if reader.started else "before any answer"
+        )
         self.failed(connection, "stream_cut", f"{how} {seen}")
 
     def whole(self, connection: Connection, stamp: int) -> None:

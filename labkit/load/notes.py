@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from labkit.load import nouns
+
 TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
 if TYPE_CHECKING:
     from typing import Protocol
@@ -64,8 +66,9 @@ def buffered(result: Counts) -> str:
     """How many streams came in one go; an empty text where they can be chance."""
     if result.buffered * 20 <= result.succeeded:
         return ""
+    answers = nouns.count(result.succeeded, "answer")
     return (
-        f"the chunks of {result.buffered} of {result.succeeded} answers came in one go, from a"
+        f"the chunks of {result.buffered} of {answers} came in one go, from a"
         f" proxy that buffers or to a client that was late: {_of_them(result.buffered, result)}"
     )
 
@@ -74,7 +77,9 @@ def _not_streamed(result: Counts) -> str:
     count = result.not_streamed
     if not count:
         return ""
-    text = f"{count} of {result.succeeded} answers came in one piece, not as a stream"
+    text = (
+        f"{count} of {nouns.count(result.succeeded, 'answer')} came in one piece, not as a stream"
+    )
     return f"{text}: {_of_them(count, result)}"
 
 
@@ -87,9 +92,9 @@ def _untold(result: Counts) -> str:
     told = result.cached_tokens is not None or result.plan.vary_prompt
     if told or result.succeeded < 2 or not _is_long(result):
         return ""
-    each = result.prompt_tokens // result.succeeded
+    tokens = nouns.count(result.prompt_tokens // result.succeeded, "token")
     return (
-        f"the same prompt of {each} tokens was sent each time, and the server does not say how"
+        f"the same prompt of {tokens} was sent each time, and the server does not say how"
         " much of it was in its cache: --vary-prompt sends no prompt twice"
     )
 
@@ -114,7 +119,8 @@ def _addresses(result: Counts) -> str:
     said = [f"every request to {name} failed" for name in failed]
     if unasked := len(silent) - len(failed):
         said.append(f"{unasked} got no request{_why_unasked(result, known)}")
-    return f"{used} of {known} addresses answered: {', '.join(said)}"
+    addresses = nouns.count(known, "address", "addresses")
+    return f"{used} of {addresses} answered: {', '.join(said)}"
 
 
 def _why_unasked(result: Counts, known: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labkit.load.errors import LoadError
+from labkit.load.nouns import count
 
 TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ class Plan:
         if not 0 <= index < of:
             raise LoadError("no such worker", f"{index}/{of}", f"0/{of} to {of - 1}/{of}")
         if self.clients < of or (self.requests is not None and self.requests < of):
-            saw = f"{of} workers, {self.clients} clients, {self.requests} requests"
+            saw = f"{count(of, 'worker')}, {count(self.clients, 'client')}, "
+            saw += count(self.requests, "request") if self.requests else "no number of requests"
             raise LoadError("a worker would have nothing to do", saw, "fewer workers")
 
         def part(whole: int | None) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labkit.load.histogram import Histogram
 from labkit.load.notes import buffered
+from labkit.load.nouns import count
 from labkit.load.result import Result
 
 CPU_SHARE = 0.9
@@ -31,7 +32,7 @@ def judge(result: Result, *, late_arrivals: int = 0) -> None:
     if late > DELAY_MS:
         reasons.append(f"the client read what had come {late:.1f} ms late (p99)")
     if result.clock_steps:
-        reasons.append(f"the clock was set {result.clock_steps} times")
+        reasons.append(f"the clock was set {count(result.clock_steps, 'time')}")
     if said := buffered(result):
         reasons.append(said)
     unseen = result.buffered + result.not_streamed
@@ -43,4 +44,5 @@ def judge(result: Result, *, late_arrivals: int = 0) -> None:
     if deviation > DEVIATION_MS:
         reasons.append(f"requests went out {deviation:.1f} ms after their time (p99)")
     if late_arrivals:
-        reasons.append(f"{late_arrivals} arrivals found no free connection and were never sent")
+        unsent = count(late_arrivals, "arrival")
+        reasons.append(f"{unsent} found no free connection: never sent")

@@ -85,7 +85,8 @@ class Dashboard(Shown):
         except LabError as error:
             self._trouble = f"{error.happened}: {error.saw}"
         said = repr(self) if in_notebook() else f"{panels.line(self._seen)} {self._trouble}"
-        self._live.show(said, self._repr_html_())
+        html = panels.html(self._seen, self._caption, self._span_s, queries=False)
+        self._live.show(said, html)
 
     def _look(self, span_s: float) -> None:
         namespace = self._session.namespace

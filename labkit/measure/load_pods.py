@@ -29,6 +29,7 @@ from labkit.measure import load_job
 from labkit.setup.cluster.outage import asked_again
 from labkit.setup.host import speed
 from labkit.setup.host.poll import Poll
+from labkit.ui import units
 
 START_S = 1.0  # for the moment to reach every Pod
 LAST_WORDS_S = 10.0
@@ -128,9 +129,10 @@ class _Run:
                     hint,
                     reason=found.reason,
                 )
-            on_wait(f"{len(running)} of {self.pods} workers run")
+            seen_now = f"{len(running)} of {units.count(self.pods, 'worker')} running"
+            on_wait(seen_now)
             poll.not_yet(
-                f"{len(running)} of {self.pods} workers run after {poll.limit_s:g} s",
+                f"{seen_now} after {poll.limit_s:g} s",
                 seen.doing,
                 "fewer pods; lab.events() says what happens",
             )
@@ -236,7 +238,9 @@ class _Run:
         whole.plan = self.plan
         if len(found) < self.pods:
             whole.interrupted = True
-            whole.reasons.append(f"{self.pods - len(found)} of {self.pods} workers gave no result")
+            whole.reasons.append(
+                f"no result from {self.pods - len(found)} of {units.count(self.pods, 'worker')}"
+            )
         return whole
 
 

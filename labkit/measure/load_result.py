@@ -7,6 +7,7 @@ from html import escape
 
 from labkit.load.notes import LOOK
 from labkit.load.result import Result
+from labkit.ui import units
 from labkit.ui.chart import Chart, number
 from labkit.ui.notebook import Shown
 from labkit.ui.table import FRAME, Table
@@ -172,8 +173,9 @@ class Measured(Shown):
         for level in self.levels:
             if 0 < level.connections < self.behind:
                 load = f"{self._load(level)} {self._load_name()}: " if self.swept else ""
+                pods = units.count(self.behind, "Pod")
                 lines.append(
-                    f"{load}at most {level.connections} of the {self.behind} Pods behind"
+                    f"{load}at most {level.connections} of the {pods} behind"
                     f" {self.target} answered, one for each connection"
                     f" (-c {self.behind} or more, or --disable-keepalive)"
                 )

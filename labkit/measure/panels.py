@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from labkit.kube import pod_names
 from labkit.measure.prometheus import Metrics, Series, with_gaps
 from labkit.ui.chart import image, number
 from labkit.ui.table import FRAME, Table
 
 ACROSS = "time (s, 0 is now)"
 ENDED_S = 10.0  # a few scrapes; one may be late on a busy machine
-SIZE = (430, 200)  # two beside each other in a notebook
+SIZE = (300, 150)  # three beside each other in a notebook, all seven on one screen
+LEAST_PX = 260  # narrower, and the words in a chart are too small to read
 UP = 'up{namespace="NAMESPACE", job="pods"}'
 
 
@@ -176,7 +178,8 @@ def line(found: Sequence[Seen]) -> str:
     """The values now in one line, for a terminal."""
     parts = []
     for one in found:
-        values = {name: now(points) for name, points in one.series.items()}
+        ends = pod_names.short(one.series)
+        values = {ends[name]: now(points) for name, points in one.series.items()}
         named = [f"{name} {value}" if len(values) > 1 else value for name, value in values.items()]
         parts.append(f"{one.panel.title}: {'no data' if one.missing else ', '.join(named)}")
     return "; ".join(parts)
@@ -192,14 +195,18 @@ def now(points: Sequence[tuple[float, float]]) -> str:
     return number(value) if at > -ENDED_S else "ended"
 
 
-def html(found: Sequence[Seen], caption: str, span_s: float) -> str:
-    """A chart for each panel with its PromQL below, side by side as they fit, of one time span."""
-    boxes = "".join(_box(one, span_s) for one in found)
-    style = f"{FRAME};white-space:normal"
+def html(found: Sequence[Seen], caption: str, span_s: float, *, queries: bool = True) -> str:
+    """A grid of charts that fills the width, all of one time span; the PromQL opens at a click.
+
+    Without `queries` for a display that is painted again and again, which would fold them.
+    """
+    boxes = "".join(_box(one, span_s, queries=queries) for one in found)
+    grid = f"display:grid;grid-template-columns:repeat(auto-fit,minmax({LEAST_PX}px,1fr));gap:.6em"
+    style = f"{FRAME};white-space:normal;{grid}"
     return f'<span>{escape(caption)}</span><div style="{style}">{boxes}</div>'
 
 
-def _box(one: Seen, span_s: float) -> str:
+def _box(one: Seen, span_s: float, *, queries: bool) -> str:
     """The last values stand in the legend: a colour is not what tells them apart."""
     if one.missing:
         shown = (
@@ -207,12 +214,15 @@ def _box(one: Seen, span_s: float) -> str:
             f" {escape(one.missing)}</div>"
         )
     else:
-        named = {f"{name}: {now(points)}": points for name, points in one.series.items()}
+        ends = pod_names.short(one.series)
+        named = {f"{ends[name]}: {now(points)}": points for name, points in one.series.items()}
         shape = {"size": SIZE, "span": (-span_s, 0)}
-        shown = image(one.panel.title, ACROSS, one.panel.unit, named, **shape)
-    asks = "".join(
-        f'<div><code style="font-size:11px;overflow-wrap:anywhere">{escape(query)}</code></div>'
-        for query in one.queries
-    )
-    box = f"display:inline-block;vertical-align:top;width:{SIZE[0]}px;margin:0 .8em .8em 0"
-    return f'<div style="{box}">{shown}{asks}</div>'
+        shown = image(one.panel.title, ACROSS, one.panel.unit, named, **shape, fills=True)
+    asks = ""
+    if queries:
+        lines = "".join(
+            f'<div><code style="font-size:11px;overflow-wrap:anywhere">{escape(query)}</code></div>'
+            for query in one.queries
+        )
+        asks = f"<details><summary>{escape(one.panel.title)}: PromQL</summary>{lines}</details>"
+    return f'<div style="min-width:0">{shown}{asks}</div>'

@@ -7,14 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from labkit.errors import ApiSilent, LabError, NotFound, Refused, TimedOut, Unreachable
 from labkit.kube.session import Session, current
 from labkit.setup.cluster import labs, monitoring
-from labkit.ui import kubectl_line
 from labkit.ui.chart import Chart, number
-from labkit.ui.live import echo
+from labkit.ui.live import describe
 from labkit.ui.table import Table
 
 SERVICE = f"/api/v1/namespaces/{labs.SYSTEM}/services/{monitoring.PROMETHEUS}:9090/proxy"
@@ -84,14 +82,16 @@ def metrics(query: str, *, minutes: float = 5.0, step_s: float | None = None) ->
 
         lab.metrics('sum by (pod) (haproxy_backend_current_queue)').plot()
 
-    One value every `step_s` seconds, by default 150 of them and not closer than 2 s. Equals
+    One value every `step_s` seconds, by default 150 of them and not closer than 2 s. It prints what
+    it queries; as a command that would be 250 characters of
     `kubectl get --raw …/services/prometheus:9090/proxy/api/v1/query_range?query=QUERY…`. Raises
     Refused with Prometheus' own words for a query that is none, NotFound and Unreachable where
     no Prometheus is, TimedOut for one that takes it too long, ApiSilent.
     """
     session = current()
     asked = asking(query, minutes=minutes, step_s=step_s)
-    echo(kubectl_line.line("get", raw=f"{PATH}?{urlencode(asked)}"))
+    said = " ".join(query.split("\n"))  # a shell takes the line as a comment
+    describe(f"PromQL, of the last {minutes:g} min, a value every {asked['step']:g} s: {said}")
     return queried(session, asked)
 
 

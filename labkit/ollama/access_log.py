@@ -16,14 +16,15 @@ _ACCESS = re.compile(r'\[GIN\] \S+ - \S+ \|\s*(\d{3}) \|[^|]*\|[^|]*\| \w+\s+"([
 _STRIP = 30  # the latest answers that a strip shows
 
 
-def each_pod(target: str, *, path: str = "/api/generate") -> Table:
-    """Return which Pod answered and which refused: each Pod's statuses, from its access log.
+def each_pod(target: str, *, path: str = "/api/generate", since: Table | None = None) -> Table:
+    """Return which Pod answered and which refused: each Pod's answers, from its access log.
 
         lab.each_pod("deployment/ollama")
 
     One row a Pod: how many answers of each HTTP status to requests for `path`, and a strip of
-    the latest thirty, ✓ below 400 and ✗ from there on. Equals `kubectl logs --selector=LABELS
-    --prefix --tail=-1`, counted. Raises NotFound, Unreachable (it has no Pod).
+    the latest thirty, ✓ below 400 and ✗ from there on. `since` is an earlier table of this kind:
+    what that one counted is left out. Equals `kubectl logs --selector=LABELS --prefix --tail=-1`,
+    counted. Raises NotFound, Unreachable (it has no Pod).
     """
     session = current()
     labels = refs.selector(refs.found(session, refs.parsed(session, target)))
@@ -32,7 +33,11 @@ def each_pod(target: str, *, path: str = "/api/generate") -> Table:
             "logs", *([] if labels else [target]), selector=labels, prefix=True, tail=-1
         )
     )
-    return counted(answers(session, target, path))
+    found = answers(session, target, path)
+    for item in since.items if since else ():
+        if item["pod"] in found:  # the log only grows: what was counted stands first
+            found[item["pod"]] = found[item["pod"]][sum(item["statuses"].values()) :]
+    return counted(found)
 
 
 def answers(session: Session, target: str, path: str) -> dict[str, list[str]]:

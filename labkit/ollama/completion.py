@@ -13,6 +13,7 @@ from labkit.errors import StreamCut
 from labkit.kube.proxy import Connection
 from labkit.ollama.client import At, echoed
 from labkit.ollama.reply import Reply, called
+from labkit.ui import units
 from labkit.ui.live import Live
 from labkit.ui.notebook import Shown
 from labkit.ui.silence import silence
@@ -251,4 +252,4 @@ def _waits(server: Connection) -> str:
 
 def _cost(answer: Answer) -> str:
     rate = f", {answer.tokens_per_s:.0f} tokens/s" if answer.eval_s else ""
-    return f"{answer.tokens} tokens in {answer.total_s:.2f} s{rate}"
+    return f"{units.count(answer.tokens, 'token')} in {answer.total_s:.2f} s{rate}"

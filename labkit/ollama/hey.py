@@ -6,12 +6,15 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from labkit.errors import CommandFailed
 from labkit.kube import pod_run
 from labkit.setup.host import speed
-from labkit.ui.notebook import Shown
+from labkit.ui import units
+from labkit.ui.live import Live
+from labkit.ui.notebook import Shown, in_notebook
 
 HEY = "nixery.dev/hey"
 ANSWER_S, HEY_S = 60, 300.0  # one request, all of them; on the reference machine
@@ -37,12 +40,17 @@ class Report(Shown):
         """How many answers there were; hey may send fewer than it was told."""
         return sum(self.statuses.values())
 
+    def _html(self) -> str:
+        """Its figures in a line, and hey's own report, in columns, at a click."""
+        text = f'<pre style="margin:0">{escape(self.text.strip())}</pre>'
+        more = f"<details><summary>hey's whole report</summary>{text}</details>"
+        return f"{escape(repr(self))}{more}"
+
     def __repr__(self) -> str:
         said = ", ".join(f"{count} × {status}" for status, count in self.statuses.items())
-        return (
-            f"{said or 'no answers'}, {self.errors} errors; {self.requests_per_s:.2f} requests/s,"
-            f" mean {self.mean_s:.2f} s"
-        )
+        errors = units.count(self.errors, "error")
+        rate = f"{self.requests_per_s:.2f} requests/s, mean {self.mean_s:.2f} s"
+        return f"{said or 'no answers'}, {errors}; {rate}"
 
 
 def hey(
@@ -71,8 +79,13 @@ def hey(
     if body is not None:
         words += ["-m", "POST", "-d", json.dumps(body)]
     words += [] if keepalive else ["-disable-keepalive"]
-    output = pod_run.run("hey", *words, url, image=HEY, rm=True, timeout_s=timeout_s)
-    return read(output.text, c)
+    output = pod_run.ended("hey", [*words, url], image=HEY, timeout_s=timeout_s)
+    report = read(output.text, c)
+    if not in_notebook():
+        print(output.text)
+    with Live("hey") as live:
+        live.done(repr(report), report._html())
+    return report
 
 
 def read(text: str, concurrency: int) -> Report:

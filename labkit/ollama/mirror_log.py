@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.kube.session import current
+from labkit.kube.session import Session, current
 from labkit.setup.cluster import labs
 from labkit.ui import kubectl_line, units
 from labkit.ui.live import echo
@@ -21,7 +21,7 @@ class Sent:
     bytes: int
 
     def __repr__(self) -> str:
-        return f"{self.requests} requests, {units.size(self.bytes)}"
+        return f"the mirror sent {units.size(self.bytes)} in {units.count(self.requests, 'answer')}"
 
 
 def mirrored(since: float) -> Sent:
@@ -36,16 +36,21 @@ def mirrored(since: float) -> Sent:
     flags: dict[str, Any] = {"container": "haproxy", "namespace": labs.SYSTEM}
     flags["since"] = f"{max(1, round(time.time() - since))}s" if since else None
     echo(kubectl_line.line("logs", "deployment/models", **flags))
+    return sent(session, since)
+
+
+def sent(session: Session, since: float) -> Sent:
+    """The same without printing anything."""
     pods = session.api.resource("pods")
     ours = session.api.request("GET", pods.path(session.namespace))["items"]
     clients = {pod["status"].get("podIP") for pod in ours}
     path = pods.path(labs.SYSTEM)
     query = {"labelSelector": "app.kubernetes.io/name=models"}
-    sent = []
+    found: list[int] = []
     for pod in session.api.request("GET", path, query=query)["items"]:
         log = f"{path}/{pod['metadata']['name']}/log"
-        sent += counted(session.api.text(log, query={"container": "haproxy"}), since, clients)
-    return Sent(len(sent), sum(sent))
+        found += counted(session.api.text(log, query={"container": "haproxy"}), since, clients)
+    return Sent(len(found), sum(found))
 
 
 def counted(log: str, since: float, clients: set[str]) -> list[int]:

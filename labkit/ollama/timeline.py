@@ -1,45 +1,27 @@
-"""`lab.timeline`: when Pods were made, started, had the model, were ready; as picture and text."""
+"""`lab.timeline`: when Pods were made, started, had the model, were ready."""
 
 from __future__ import annotations
 
-import base64
 import datetime
 from collections.abc import Iterator
 from contextlib import suppress
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 import labkit
 from labkit.errors import LabError
-from labkit.kube import refs
+from labkit.kube import pod_names, refs
 from labkit.kube.proxy import Connection
 from labkit.kube.session import Session, current
 from labkit.ollama import client
+from labkit.ollama.lanes import KINDS, Moment, image
 from labkit.ollama.model_name import same
-from labkit.ui import chart, kubectl_line, units
-from labkit.ui.live import echo
+from labkit.ui import units
 from labkit.ui.table import Table
 
-_KINDS = ("made", "scheduled", "started", "ended", "model", "ready", "trouble")
-_COLOURS = dict(
-    zip(
-        _KINDS, ("#666", "#0072B2", "#56B4E9", "#999", "#E69F00", "#009E73", "#D55E00"), strict=True
-    )
-)
 _TROUBLE = {"FailedPostStartHook", "Killing", "BackOff", "Unhealthy", "Failed"}
-_WIDTH, _LEFT, _LANE, _TOP = 640, 150, 30, 40
-
 
 _Found = tuple[str, datetime.datetime, str]  # kind, when, in words
-
-
-class Moment(NamedTuple):
-    """Something that happened to a Pod, `at_s` seconds after it was made."""
-
-    pod: str
-    at_s: float
-    kind: str
-    what: str
 
 
 class Timeline:
@@ -48,11 +30,14 @@ class Timeline:
     def __init__(self, title: str, moments: list[Moment]) -> None:
         self.title = title
         self.moments = moments
-        rows = [[m.pod, f"{m.at_s:.0f}", m.what] for m in moments]
+        rows = [[m.pod, m.seconds, m.what] for m in moments]
         self.table = Table(["POD", "SECONDS", "WHAT"], rows, caption=title, empty="no Pods")
 
     def seconds(self, kind: str) -> dict[str, float]:
-        """Pod → seconds until the first moment of that kind: "model", "ready" …"""
+        """Pod → seconds until the first moment of that kind: "model", "ready" …
+
+        Of a moment that is known to a whole second, its beginning.
+        """
         found: dict[str, float] = {}
         for moment in self.moments:
             if moment.kind == kind:
@@ -61,24 +46,20 @@ class Timeline:
 
     def beside(self, other: Timeline, name: str, its_name: str) -> Timeline:
         """Both in one picture, each Pod under the name that its timeline is given."""
-        found = [
-            moment._replace(pod=f"{said} {moment.pod[-5:]}")
-            for one, said in ((self, name), (other, its_name))
-            for moment in one.moments
-        ]
+        found = []
+        for one, said in ((self, name), (other, its_name)):
+            ends = pod_names.short(moment.pod for moment in one.moments)
+            found += [m._replace(pod=f"{said} {ends[m.pod]}") for m in one.moments]
         return Timeline(f"{name} beside {its_name}", found)
 
     def __repr__(self) -> str:
         return repr(self.table)
 
     def _repr_html_(self) -> str:
-        lanes = list(dict.fromkeys(moment.pod for moment in self.moments))
-        said = "; ".join(f"{m.pod} {m.what} after {m.at_s:.0f} s" for m in self.moments)
-        data = base64.b64encode(svg(self.title, self.moments).encode()).decode()
+        ends = pod_names.short(moment.pod for moment in self.moments)
         return (
-            f'<img alt="{escape(f"{self.title}, {len(lanes)} Pods. {said}")}"'
-            f' src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
-            f"<details><summary>{escape(self.title)}: the moments</summary>"
+            image(self.title, [moment._replace(pod=ends[moment.pod]) for moment in self.moments])
+            + f"<details><summary>{escape(self.title)}: the moments</summary>"
             f"{self.table._repr_html_()}</details>"
         )
 
@@ -89,16 +70,12 @@ def timeline(target: str) -> Timeline:
         lab.timeline("deployment/ollama")
 
     From the Pods' own states, their events, and the moment at which each Ollama reports
-    the lab's model. Kubernetes records whole seconds. Equals reading
-    `kubectl get pods --output=yaml`, and `kubectl events`. Raises NotFound, Unreachable (it has
-    no Pod).
+    the lab's model. Kubernetes records whole seconds, so most moments are known to a second:
+    "7 to 8". Equals reading `kubectl get pods --output=yaml`, and `kubectl events`. Raises
+    NotFound, Unreachable (it has no Pod).
     """
     session = current()
-    one = refs.parsed(session, target)
-    pods = refs.pods_of(session, one)
-    labels = "" if one.resource.kind == "Pod" else refs.selector(refs.found(session, one))
-    what = "pods" if labels else str(one)
-    echo(kubectl_line.line("get", what, selector=labels, output="yaml"))
+    pods = refs.pods_of(session, refs.parsed(session, target))
     events = session.api.resource("events").path(session.namespace)
     found = []
     for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"]):
@@ -118,15 +95,18 @@ def of_pod(
     for event in events:
         at = event.get("firstTimestamp") or event.get("eventTime")
         if event["reason"] in _TROUBLE and at:
-            times = f", {event['count']} times" if event.get("count", 1) > 1 else ""
+            count = event.get("count") or 1
+            times = f", {units.count(count, 'time')}" if count > 1 else ""
             found.append(("trouble", units.moment_of(at), f"{event['reason']}{times}"))
     if had_model:
         found.append(("model", had_model, "has the model"))
     moments = [
-        Moment(name, max(0.0, (at - begun).total_seconds()), kind, what) for kind, at, what in found
+        # what has a fraction was noted exactly, by Ollama; Kubernetes cuts it off
+        Moment(name, max(0.0, (at - begun).total_seconds()), kind, what, float(not at.microsecond))
+        for kind, at, what in found
     ]
     # within a second Kubernetes' own moments have no order; by their nature they have
-    return sorted(moments, key=lambda moment: (int(moment.at_s), _KINDS.index(moment.kind)))
+    return sorted(moments, key=lambda moment: (int(moment.at_s), KINDS.index(moment.kind)))
 
 
 def ready_at(pod: dict[str, Any]) -> datetime.datetime | None:
@@ -170,47 +150,3 @@ def _conditions(pod: dict[str, Any]) -> Iterator[_Found]:
         if condition["status"] == "True" and condition["type"] in kinds:
             kind = kinds[condition["type"]]
             yield kind, units.moment_of(condition["lastTransitionTime"]), kind
-
-
-def svg(title: str, moments: list[Moment]) -> str:
-    """The picture: a lane for each Pod, white ground, because an image knows no theme."""
-    lanes = list(dict.fromkeys(moment.pod for moment in moments))
-    last = max((moment.at_s for moment in moments), default=1.0) or 1.0
-    ticks = chart.ticks(0, last, 7)
-    bottom = _TOP + _LANE * len(lanes)
-    height = bottom + 60
-
-    def x(at_s: float) -> float:
-        return round(_LEFT + at_s / ticks[-1] * (_WIDTH - _LEFT - 20), 1)
-
-    body = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
-        f' viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" font-size="12" fill="#222">',
-        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
-        chart.text(10, 20, title, size=14),
-    ]
-    for tick in ticks:
-        body.append(chart.line(x(tick), _TOP - 8, x(tick), bottom, "#ddd"))
-        body.append(chart.text(x(tick), bottom + 16, chart.number(tick), anchor="middle"))
-    body.append(chart.text(_WIDTH - 20, bottom + 32, "seconds", anchor="end"))
-    for index, lane in enumerate(lanes):
-        top = _TOP + _LANE * index + _LANE / 2
-        body.append(chart.text(10, top + 4, lane[-20:]))
-        ends = [m.at_s for m in moments if m.pod == lane]
-        body.append(chart.line(x(0), top, x(max(ends)), top, "#888"))
-        for moment in moments:
-            if moment.pod == lane:
-                body.append(_mark(x(moment.at_s), top, moment.kind, moment.what))
-    shown = [kind for kind in _KINDS if any(m.kind == kind for m in moments)]
-    for index, kind in enumerate(shown):
-        left = 20 + index * 88
-        body += [_mark(left, bottom + 46, kind, kind), chart.text(left + 8, bottom + 50, kind)]
-    return "".join(body) + "</svg>"
-
-
-def _mark(left: float, top: float, kind: str, said: str) -> str:
-    marker = chart.MARKERS[_KINDS.index(kind) % len(chart.MARKERS)]
-    return (
-        f'<g transform="translate({left:g} {top:g}) scale(1.4)" fill="{_COLOURS[kind]}">'
-        f"<title>{escape(said)}</title>{marker}</g>"
-    )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 
+from labkit.ui import units
 from labkit.ui.table import Table
 
 Series = Mapping[str, Sequence[tuple[float, float]]]
 Place = tuple[float, float]
 Size = tuple[int, int]
+Scale = Callable[[float], float]  # seconds, or what a chart is drawn over, to pixels
 
 # Okabe-Ito: told apart by colour-blind readers too. Dashes and markers carry the same
 # difference; their counts have no common factor, so that 20 series differ.
@@ -111,7 +113,7 @@ def said(title: str, x: str, y: str, series: Series) -> str:
         values = [value for _, value in _finite(points)]
         if values:
             parts.append(
-                f"{name}: {len(values)} point{'s' * (len(values) > 1)},"
+                f"{name}: {units.count(len(values), 'point')},"
                 f" from {number(values[0])} to {number(values[-1])},"
                 f" min {number(min(values))}, max {number(max(values))}."
             )
@@ -128,14 +130,16 @@ def image(
     *,
     size: Size = (_WIDTH, _HEIGHT),
     span: Place | None = None,
+    fills: bool = False,
 ) -> str:
     """The chart as an `<img>`, which also an untrusted notebook shows; inline SVG it would not.
 
-    `size` and `span` are svg()'s.
+    `size` and `span` are svg()'s. `fills`: as wide as its place, and not only at most so.
     """
     data = base64.b64encode(svg(title, x, y, series, size=size, span=span).encode()).decode()
     alt = escape(said(title, x, y, series))
-    return f'<img alt="{alt}" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
+    style = f"{'width' if fills else 'max-width'}:100%"
+    return f'<img alt="{alt}" src="data:image/svg+xml;base64,{data}" style="{style}">'
 
 
 def svg(

@@ -8,7 +8,7 @@ import sys
 from typing import TextIO
 
 _GREEN, _RED, _ORANGE = "#009E73", "#D55E00", "#E69F00"
-_STEP = r"^\d\d-\S+?:? +"
+_STEP = r"^\d\d[a-z]?-\S+?:? +"
 # what is painted is the group
 _STYLES = (
     (_STEP + r"(done)\b", _GREEN),

@@ -47,7 +47,7 @@ class Live:
 
     A notebook shows one output that is rewritten and kept, a terminal one line that is
     rewritten; a pipe gets the first state, milestones and the last. An interrupt leaves
-    "stopped" behind, an error "failed" and why; both are passed to the caller.
+    "stopped" behind, an error "failed"; both are passed to the caller.
     """
 
     def __init__(self, title: str) -> None:
@@ -105,8 +105,9 @@ class Live:
             seen = f" (last seen: {self._line})" if self._line else ""
             self._finish("■", f"stopped: {self.title}{seen}")
         elif error is not None:
-            reason = error.happened if isinstance(error, LabError) else type(error).__name__
-            self._finish("✗", f"failed: {reason}")
+            # an error of the lab says the rest itself, right below
+            kind = "" if isinstance(error, LabError) else f" ({type(error).__name__})"
+            self._finish("✗", f"failed: {self.title}{kind}")
         else:
             self._finish()
 

@@ -19,6 +19,9 @@ from labkit.ui import cell_errors, notebook_file
 from labkit.ui.escapes import plain
 from labkit.ui.table import FRAME
 
+# a long text scrolls in a place of its own, also by keyboard, and no reader has to scroll past it
+BOX = ' tabindex="0" style="max-height:26em;overflow:auto"'
+LONG = (15, 1200)  # lines, or characters
 click = threading.local()  # `runs`: one of a button, which shows lines and rewrites no display
 
 
@@ -49,7 +52,8 @@ class NotebookOutput:
             return
         # a reader's voice says what is there when it is no longer busy, not each repaint
         busy = "" if last else ' aria-busy="true"'
-        answer = f"<div>{escaped(stream)}</div>" if stream else ""
+        box = BOX if last and _is_long(stream) else ""  # while it grows, its end must be seen
+        answer = f"<div{box}>{escaped(stream)}</div>" if stream else ""
         bundle = {
             "text/plain": "\n".join(part for part in (stream, line) if part),
             "text/html": f'<div role="status"{busy} style="{FRAME}">{answer}{html}</div>',
@@ -180,6 +184,11 @@ def _bundle(value: Any) -> dict[str, Any]:
         return bundle
     html = {"text/html": value._repr_html_()} if hasattr(value, "_repr_html_") else {}
     return {"text/plain": plain(repr(value)), **html}
+
+
+def _is_long(text: str) -> bool:
+    lines, letters = LONG
+    return text.count("\n") > lines or len(text) > letters
 
 
 def escaped(text: str) -> str:

@@ -22,6 +22,18 @@ def size(count: float) -> str:
     return f"{value:.1f} {unit}"
 
 
+def count(number: float, noun: str, plural: str = "") -> str:
+    """A number with its noun, singular or plural.
+
+    >>> count(1, "Pod"), count(2, "Pod"), count(0, "address", "addresses")
+    ('1 Pod', '2 Pods', '0 addresses')
+    >>> count(2.5, "ready Pod"), count(1234567, "byte")
+    ('2.5 ready Pods', '1234567 bytes')
+    """
+    shown = f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{shown} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 _PART = re.compile(r"(\d+(?:\.\d*)?)(h|ms|m|s|µs|us|ns)")
 
@@ -74,7 +86,7 @@ def _span(seconds: float) -> str:
     if seconds < 1:
         return "Less than a second"
     if seconds < 60:
-        return f"{int(seconds)} second{'s' * (int(seconds) != 1)}"
+        return count(int(seconds), "second")
     minutes, hours = int(seconds / 60), round(seconds / 3600)
     if minutes < 60:
         return "About a minute" if minutes == 1 else f"{minutes} minutes"

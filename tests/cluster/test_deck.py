@@ -119,9 +119,14 @@ def test_a_volume_is_provisioned_for_a_claim_without_a_storage_class(shell):
     assert shell("kubectl get pvc models -o jsonpath={.status.phase}").stdout == "Bound"
 
 
-def test_the_learners_namespace_warns_of_restricted_and_the_labs_own_enforces_it(shell):
+@pytest.mark.usefixtures("empty")
+def test_what_restricted_would_reject_is_told_when_asked_and_the_labs_own_enforces_it(shell):
     dry = "kubectl run bare --image ollama/ollama --dry-run=server"
-    assert "would violate PodSecurity" in shell(dry).stderr
+    assert "Warning" not in shell(dry).stderr
+    shell("kubectl run ollama --image ollama/ollama")
+    level = "pod-security.kubernetes.io/enforce=restricted"
+    asked = f"kubectl label namespace lab {level} --overwrite --dry-run=server"
+    assert "ollama: allowPrivilegeEscalation != false" in shell(asked).stderr
     refused = shell(f"{dry} --namespace lab-system", code=1)
     assert "violates PodSecurity" in refused.stderr
     privileged = """--overrides='{"spec": {"hostNetwork": true}}'"""

@@ -9,6 +9,7 @@ from labkit.errors import CheckFailed
 from labkit.kube import session
 from labkit.lessons import checks, steps
 from labkit.lessons.reset import goto
+from labkit.setup.cluster import labs
 from labkit.setup.host import paths, speed
 
 FOLDERS = sorted(folder.name for folder in paths.k8s("steps").iterdir())
@@ -66,9 +67,10 @@ MISTAKES = {
     "07-load/under-200": "kubectl delete pods -l app=ollama --now",
     "08-metrics/proxy": _SELECTOR,
     "08-metrics/front": "kubectl scale deployment front --replicas 0",
-    "08-metrics/first": f"kubectl exec {_POD} -c ollama -- ollama rm $MODEL",
-    "08-metrics/second": "kubectl set resources deployment ollama -c ollama --limits cpu=100m",
-    "08-metrics/third": "kubectl exec deployment/ollama -c ollama -- ollama stop $MODEL",
+    "08b-problems/ready": "kubectl scale deployment ollama --replicas 1",
+    "08b-problems/first": f"kubectl exec {_POD} -c ollama -- ollama rm $MODEL",
+    "08b-problems/second": "kubectl set resources deployment ollama -c ollama --limits cpu=100m",
+    "08b-problems/third": "kubectl exec deployment/ollama -c ollama -- ollama stop $MODEL",
     "10-troubleshoot/hunt": _SELECTOR,
 }
 
@@ -121,6 +123,17 @@ def test_all_steps_are_asked_once_in_fifteen_seconds(seat):
     assert all(verdict.passed is not None for verdict in found)
 
 
+@pytest.fixture
+def warned(twins):
+    """The namespace of printed lines warns of what `restricted` would reject."""
+    label = "pod-security.kubernetes.io/warn={}"
+    words = ("label", "--overwrite", "namespace", twins.theirs)
+    labs.Lab().kubectl(*words, label.format("restricted"))
+    yield
+    labs.Lab().kubectl(*words, label.format("baseline"))
+
+
+@pytest.mark.usefixtures("warned")
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_manifest_but_the_bare_ones_is_fit_for_a_restricted_namespace(twins, folder):
     file = paths.k8s("steps", folder)

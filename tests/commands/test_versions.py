@@ -55,7 +55,7 @@ def test_of_several_that_answer_the_newest_counts():
 def test_what_only_debian_was_asked_for_is_the_newest_of_debian_alone():
     one = row("2.6.12", told("2.6.12", local=True), suite="bookworm")
     assert one.verdict == "current, for Debian bookworm"
-    assert versions.summary([one]) == "1 pins: 1 current"
+    assert versions.summary([one]) == "1 pin: 1 current"
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,12 @@ handle = display({"text/plain": "0"}, raw=True, display_id=True)
 for number in range(10_000):
     handle.update({"text/plain": str(number) + "." * 200}, raw=True)
 """
+IN_TURN = """
+from IPython.display import display
+for number in "123":
+    print("$", number)
+    display({"text/plain": "did " + number}, raw=True)
+"""
 HIDES = "get_ipython().set_custom_exc((Exception,), lambda *error, **more: None)"
 START = "import labkit as lab\nfrom labkit.kube import session\nsession.START_S = 1\nlab.start()"
 
@@ -76,6 +82,9 @@ NOTEBOOKS = {
     "left-out": (["1", "# NBVAL_SKIP\n1/0", "1"], 1, "this cell was left out"),
     "left-out-by-tag": ([("1/0", "nbval-skip"), "1"], 0, "this cell was left out"),
     "many-messages": ([REPAINTS, "1"], None, ""),
+    "in-turn": ([IN_TURN, "1"], None, ""),
+    "too-many-lines": (["print('line\\n' * 14)", "print('x' * 1501)", "1"], 1, "shows 16 lines"),
+    "few-lines": (["print('line\\n' * 14)", "1"], None, ""),
 }
 FAILING = [name for name, (_, cell, _) in NOTEBOOKS.items() if cell is not None]
 PASSING = [name for name in NOTEBOOKS if name not in FAILING]
@@ -86,7 +95,8 @@ def write(path: Path, cells: list) -> None:
     for cell in cells:
         source, *tags = (cell,) if isinstance(cell, str) else cell
         made.append(new_code_cell(source, metadata={"tags": tags}))
-    nbformat.write(new_notebook(cells=made), path)
+    limit = {"labkit": {"most_lines": 15}} if "lines" in path.stem else {}
+    nbformat.write(new_notebook(cells=made, metadata=limit), path)
 
 
 def kubeconfig_to_nowhere(path: Path) -> None:
@@ -169,6 +179,12 @@ def test_executed_notebooks_are_kept_with_their_last_outputs(world):
     assert [o.data["text/plain"].rstrip(".") for o in outputs] == ["9999"]
     assert book.metadata["labkit"]["failed"] == ""
     assert book.metadata["labkit"]["seconds"] > 0
+
+
+def test_an_executed_notebook_shows_lines_and_displays_in_the_order_in_which_they_came(world):
+    book = nbformat.read(world / "artifacts" / "in-turn.ipynb", as_version=4)
+    shown = [o.get("text") or o["data"]["text/plain"] for o in book.cells[0].outputs]
+    assert shown == ["$ 1\n", "did 1", "$ 2\n", "did 2", "$ 3\n", "did 3"]
 
 
 def test_a_failed_notebook_is_kept_too_with_its_error(world):

@@ -41,6 +41,13 @@ def status(url: str) -> int:
         return error.code
 
 
+def text(url: str) -> str:
+    """What a GET answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
 def listening(pid: int) -> set[str]:
     """The addresses on which a process listens, as Linux has them in hexadecimal."""
     sockets = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
@@ -69,6 +76,10 @@ def test_it_opens_on_the_first_lesson_for_those_who_have_the_token_and_no_others
     home = Path.home()
     assert not home.exists() or not list(home.iterdir())
     assert (Path(server.work) / "00-start.ipynb").exists()
+    page = f"http://127.0.0.1:{server.port}/lab?token={server.token}"
+    assert "custom/custom.css" in text(page)
+    style = f"http://127.0.0.1:{server.port}/custom/custom.css?token={server.token}"
+    assert text(style) == jupyter.CSS
 
 
 def test_a_second_call_finds_it_and_after_a_kill_the_same_url_works_again():

@@ -46,7 +46,7 @@ def stateful(total: int, updated: int, available: int, partition: int | None = N
         ((1, 1, 1), "1 of 3 new Pods made"),
         ((3, 3, 2), "2 of 3 Pods available"),
         ((3, 1, 3, 2), ""),
-        ((3, 0, 3, 2), "0 of 1 new Pods made"),
+        ((3, 0, 3, 2), "0 of 1 new Pod made"),
         ((3, 0, 3, 5), ""),
     ],
 )

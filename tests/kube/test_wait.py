@@ -110,7 +110,7 @@ def test_failed_says_the_reason_and_what_to_try(api, capsys):
         "saw: ImagePullBackOff: container main: nosuch:1",
         "try: correct the image's name or tag",
     ]
-    assert "✗ failed: pod/ollama in namespace lab will not be ready" in capsys.readouterr().out
+    assert "✗ failed: wait for pod/ollama\n" in capsys.readouterr().out
 
 
 def test_unschedulable_is_believed_when_it_stands_and_not_before(api):

@@ -6,6 +6,7 @@ from labkit.kube import refs, session
 from labkit.lessons import deployment_probes, metric_probes, pod_probes, service_probes
 from labkit.lessons.seen import Seen
 from labkit.measure.prometheus import Metrics, Series
+from labkit.ui import units
 
 PODS = ["a", "b"]
 
@@ -55,7 +56,7 @@ def test_both_containers_of_every_pod_must_be_read(prometheus):
 
 def test_a_front_proxy_must_find_both_pods(prometheus):
     prometheus({"haproxy_backend_active_servers": {"pods": 1}})
-    assert look(metric_probes.front_spreads)[:2] == (False, "the front proxy sends to 1 Pods")
+    assert look(metric_probes.front_spreads)[:2] == (False, "the front proxy sends to 1 Pod")
     prometheus({"haproxy_backend_active_servers": {"pods": 2}})
     assert look(metric_probes.front_spreads).saw == (
         "the front proxy sends to 2 Pods; service/front answers"
@@ -98,4 +99,4 @@ def test_who_has_not_been_asked_or_seen_is_not_called_unthrottled(prometheus):
 def test_two_models_must_be_in_memory_at_once(prometheus, count, passed):
     prometheus({"ollama_loaded_models": {"a": count}}, ["a"])
     seen = look(metric_probes.both_models_stay)
-    assert seen[:2] == (passed, f"a has {count} models in memory")
+    assert seen[:2] == (passed, f"a has {units.count(count, 'model')} in memory")

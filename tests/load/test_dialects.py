@@ -242,7 +242,7 @@ def test_either_end_is_enough(openai):
 def test_an_object_without_a_finish_reason_is_cut(openai):
     result = asked(openai, sized(openai.whole("A Pod", finish_reason=None)))
     assert result.failures == failed(stream_cut=4)
-    assert "after 1 chunks" in result.failure_examples["stream_cut"]
+    assert "after 1 chunk" in result.failure_examples["stream_cut"]
 
 
 def test_events_of_other_servers_are_read_too(openai):

@@ -198,7 +198,7 @@ def test_where_nobody_listens_every_request_is_a_failure_to_connect():
     ("name", "said"),
     [
         ("never_answers", "not whole after 0.5 s"),
-        ("cut_without_done", "closed after 1 chunks"),
+        ("cut_without_done", "closed after 1 chunk"),
         ("accepts_and_closes", "closed before any answer"),
         ("reset_before_answer", "Connection reset by peer before any answer"),
         ("ends_without_done", 'no "done": true after 2 chunks'),

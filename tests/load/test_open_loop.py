@@ -53,7 +53,7 @@ def test_arrivals_that_found_no_connection_until_the_end_are_told():
         plan = planned(server.url, rate=100.0, clients=2, timeout_s=0.6)
         result = engine.run(plan.replace(requests=None, seconds=0.4))
     assert result.started == server.requests == 2
-    assert "38 arrivals found no free connection and were never sent" in result.reasons
+    assert "38 arrivals found no free connection: never sent" in result.reasons
 
 
 def test_a_warm_up_goes_before_the_schedule_and_is_not_counted():
@@ -85,7 +85,7 @@ def test_when_time_is_over_nothing_waits_for_a_connection():
         plan = planned(server.url, requests=None, seconds=0.3, rate=100.0, clients=6)
         result = engine.run(plan)
     assert result.succeeded == 6
-    assert "24 arrivals found no free connection and were never sent" in result.reasons
+    assert "24 arrivals found no free connection: never sent" in result.reasons
     assert result.cpu_s < 0.4 * result.duration_s
 
 

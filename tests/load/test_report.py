@@ -84,7 +84,7 @@ def test_the_verdict_gives_its_reasons():
         "the clock was set 2 times",
         "20% of reads held several chunks: their gaps are averages",
         "requests went out 9.0 ms after their time (p99)",
-        "4 arrivals found no free connection and were never sent",
+        "4 arrivals found no free connection: never sent",
     ]
     assert "These figures are doubtful" in report.text(result)
 

@@ -192,14 +192,14 @@ def test_ctrl_c_gives_also_what_only_one_of_them_has(run, cluster):
 
     result = run(interrupt)
     assert (result.interrupted, result.succeeded, result.plan) == (True, 2, PLAN)
-    assert result.reasons == ["1 of 2 workers gave no result"]
+    assert result.reasons == ["no result from 1 of 2 workers"]
 
 
 def test_ctrl_c_before_the_start_leaves_nothing(run, cluster):
     cluster.pods = cluster.pods[:1]
 
     def interrupt(text: str) -> None:
-        assert text == "1 of 2 workers run"
+        assert text == "1 of 2 workers running"
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -222,7 +222,7 @@ def test_an_image_that_is_not_there_is_what_lab_up_brings(run, cluster):
 def test_workers_that_do_not_come_have_a_time_limit(run, cluster, monkeypatch):
     monkeypatch.setattr(load_job, "READY_S", 0.1)
     cluster.pods = []
-    with pytest.raises(TimedOut, match=r"0 of 2 workers run after 0.1 s"):
+    with pytest.raises(TimedOut, match=r"0 of 2 workers running after 0.1 s"):
         run()
 
 

@@ -54,7 +54,7 @@ def served(monkeypatch):
             raise asked.silent
 
     def run(session, plan, on_progress, on_wait, *, pods):
-        on_wait("0 of 1 workers run")
+        on_wait("0 of 1 worker running")
         asked.plans.append(plan)
         asked.pods.append(pods)
         result = Result(plan)
@@ -198,7 +198,7 @@ def test_with_json_the_answer_alone_is_on_standard_output(served, capsys):
     load_test.command(["service/ollama", "--sweep", "1,2", "-n", "4", "-o", "json"])
     out, err = capsys.readouterr()
     assert json.loads(out)["schema"] == "labkit.load-sweep/1"
-    assert "workers run" in err
+    assert "worker running" in err
 
 
 @pytest.mark.parametrize(

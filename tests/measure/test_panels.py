@@ -14,6 +14,7 @@ from labkit.setup.host import paths
 
 END = 1000.0
 POD = "ollama-7d5f46b548-ngrf9"
+END_OF_POD = "ngrf9"
 QUEUED = Panel("queued", "requests", (Line('q{namespace="NAMESPACE"}', by="pod"),), "a proxy")
 UP = Series({"pod": POD, "container": "haproxy"}, [(998, 1.0), (1000, 1.0)])
 
@@ -88,7 +89,9 @@ def test_html_is_an_image_with_words_and_the_value_now_in_its_legend():
     html = panels.html([seen(WAITING)], "namespace <lab>", 60)
     assert "namespace &lt;lab&gt;" in html
     (alt,) = re.findall(r'<img alt="([^"]*)"', html)
-    assert alt.startswith(f"queued. Line chart of requests over time (s, 0 is now). {POD}: 2: ")
+    assert alt.startswith(
+        f"queued. Line chart of requests over time (s, 0 is now). {END_OF_POD}: 2: "
+    )
     assert "q{namespace=&quot;lab&quot;}</code>" in html
     assert "<svg" not in html  # an untrusted notebook would not show it
 
@@ -96,7 +99,7 @@ def test_html_is_an_image_with_words_and_the_value_now_in_its_legend():
 def test_a_line_for_a_terminal_names_series_only_where_there_are_several():
     other = Series({"pod": "b"}, [(1000, 1.0)])
     assert panels.line([seen(WAITING)]) == "queued: 2"
-    assert panels.line([seen(WAITING, other)]) == f"queued: {POD} 2, b 1"
+    assert panels.line([seen(WAITING, other)]) == f"queued: {END_OF_POD} 2, b 1"
 
 
 def test_every_panel_asks_for_one_namespace_only():
@@ -119,3 +122,12 @@ def test_no_panel_alert_or_exercise_leans_on_a_metric_that_misleads(name):
     assert len(lines) > 100 and [line for line in lines if re.search(name, line)] == []
     queues = [line for line in lines if "current_queue" in line]
     assert queues and not [line for line in queues if "(backend|server)" in line]
+
+
+def test_the_grid_fills_the_width_and_the_queries_open_at_a_click():
+    html = panels.html([seen(WAITING)] * 7, "", 60)
+    assert "display:grid" in html and "repeat(auto-fit,minmax(" in html
+    assert html.count('style="width:100%"') == 7
+    assert html.count("<details><summary>queued: PromQL</summary>") == 7
+    again = panels.html([seen(WAITING)] * 7, "", 60, queries=False)
+    assert "<details" not in again and "q{namespace" not in again

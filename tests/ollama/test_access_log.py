@@ -21,3 +21,22 @@ def test_a_strip_shows_the_latest_thirty():
     table = access_log.counted({"a": ["404"] * 5 + ["200"] * 30})
     assert table.rows == [["a", "30", "5", "✓" * 30]]
     assert table.items == [{"pod": "a", "statuses": {"404": 5, "200": 30}}]
+
+
+POD = {
+    "metadata": {"name": "a", "labels": {"app": "ollama"}},
+    "spec": {"containers": [{"name": "ollama"}]},
+    "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+def test_what_an_earlier_table_has_counted_can_be_left_out(monkeypatch, capsys):
+    logs = [{"a": ["404"] * 3}, {"a": [*["404"] * 3, "200", "200"], "new": ["200"]}]
+    monkeypatch.setattr(access_log, "current", lambda: None)
+    monkeypatch.setattr(access_log.refs, "parsed", lambda *_: "x")
+    monkeypatch.setattr(access_log.refs, "found", lambda *_: POD)
+    monkeypatch.setattr(access_log, "answers", lambda *_: logs.pop(0))
+    before = access_log.each_pod("deployment/ollama")
+    after = access_log.each_pod("deployment/ollama", since=before)
+    assert after.columns == ["POD", "200", "LATEST"]
+    assert after.rows == [["a", "2", "✓✓"], ["new", "1", "✓"]]

@@ -56,6 +56,15 @@ def test_requests_without_an_answer_are_errors_and_have_no_mean():
     assert (report.answers, report.errors) == (0, 10)
     assert math.isnan(report.mean_s)
     assert repr(report).startswith("no answers, 10 errors")
+    one = hey.read(NONE.replace("[7]", "[1]").replace("[3]", "[0]"), 10)
+    assert repr(one).startswith("no answers, 1 error;")
+
+
+def test_in_a_notebook_the_figures_stand_first_and_the_report_opens_at_a_click():
+    html = hey.read(GOOD, 4)._html()
+    assert html.startswith("8 × 200, 2 × 404, 0 errors; ")
+    assert "<details><summary>hey's whole report</summary><pre" in html
+    assert "Status code distribution:" in html
 
 
 @pytest.mark.parametrize("text", ["", "Usage: hey [options...] <url>\n"])

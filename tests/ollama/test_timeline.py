@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ElementTree
 
-from labkit.ollama import timeline
+from labkit.ollama import lanes, timeline
 from labkit.ollama.timeline import Moment, Timeline
 from labkit.ui import units
 
@@ -69,25 +69,43 @@ def test_a_pod_that_has_just_been_made_has_one_moment():
 
 
 def test_the_picture_and_the_table_say_the_same():
-    moments = [Moment("a<b", 0.0, "made", "made"), Moment("a<b", 7.0, "ready", "ready")]
+    moments = [
+        Moment("a<b", 0.0, "made", "made", 1.0),
+        Moment("a<b", 6.5, "model", "has the model"),
+        Moment("a<b", 7.0, "ready", "ready", 1.0),
+    ]
     shown = Timeline("Timeline of x", moments)
     assert shown.seconds("ready") == {"a<b": 7.0}
-    assert repr(shown).splitlines()[-1].split() == ["a<b", "7", "ready"]
+    assert shown.table.rows[1:] == [["a<b", "6.5", "has the model"], ["a<b", "7 to 8", "ready"]]
     html = shown._repr_html_()
-    assert 'alt="Timeline of x, 1 Pods. a&lt;b made after 0 s; a&lt;b ready after 7 s"' in html
-    picture = ElementTree.fromstring(timeline.svg("Timeline of x", moments))
+    assert 'alt="Timeline of x, 1 Pod. a&lt;b made after 0 to 1 s; a&lt;b has' in html
+    picture = ElementTree.fromstring(lanes.svg("Timeline of x", moments))
     titles = [node.text for node in picture.iter("{http://www.w3.org/2000/svg}title")]
-    assert titles[:2] == ["made", "ready"]
+    assert titles[:3] == ["made, 0 to 1 s", "has the model, 6.5 s", "ready, 7 to 8 s"]
+
+
+def test_what_kubernetes_notes_is_known_to_a_second_and_what_ollama_notes_exactly():
+    had = units.moment_of("2026-01-01T12:00:09.4Z")
+    spans = {m.what: m.span_s for m in timeline.of_pod(POD, EVENTS, had)}
+    assert spans.pop("has the model") == 0.0
+    assert set(spans.values()) == {1.0}
+
+
+def test_a_picture_has_the_end_of_a_pods_name_and_the_table_all_of_it():
+    pod = "ollama-7fc47d9b8c-x2x9z"
+    shown = Timeline("x", [Moment(pod, 3.0, "ready", "ready", 1.0)])
+    assert "x, 1 Pod. x2x9z ready after 3 to 4 s" in shown._repr_html_()
+    assert shown.table.column("POD") == [pod]
 
 
 def test_two_timelines_side_by_side_are_one_picture_with_a_name_for_each():
-    hook = Timeline("x", [Moment("ollama-7f-abcde", 3.0, "ready", "ready")])
-    sidecar = Timeline("x", [Moment("ollama-8c-fghij", 2.0, "ready", "ready")])
+    hook = Timeline("x", [Moment("ollama-7fc47d9b8c-x2x9z", 3.0, "ready", "ready")])
+    sidecar = Timeline("x", [Moment("ollama-85d9c6f5bd-4lbkq", 2.0, "ready", "ready")])
     shown = hook.beside(sidecar, "hook", "sidecar")
-    assert shown.seconds("ready") == {"hook abcde": 3.0, "sidecar fghij": 2.0}
+    assert shown.seconds("ready") == {"hook x2x9z": 3.0, "sidecar 4lbkq": 2.0}
     assert shown.title == "hook beside sidecar"
 
 
 def test_no_pods_are_no_picture_that_breaks():
-    ElementTree.fromstring(timeline.svg("Timeline of x", []))
+    ElementTree.fromstring(lanes.svg("Timeline of x", []))
     assert repr(Timeline("Timeline of x", [])) == "no Pods"

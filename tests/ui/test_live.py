@@ -89,12 +89,12 @@ def test_an_interrupt_leaves_stopped_and_goes_on(capsys):
     assert capsys.readouterr().out.endswith("■ stopped: pull lab-llama (last seen: 7 of 9 MB)\n")
 
 
-def test_an_error_leaves_what_happened_and_goes_on(capsys):
+def test_an_error_leaves_what_failed_and_says_itself_why(capsys):
     with pytest.raises(LabError), Live("pull"):
         raise LabError("no such model", "404", "ollama list")
     with pytest.raises(ZeroDivisionError), Live("divide"):
         _ = 1 / 0
-    assert capsys.readouterr().out == "✗ failed: no such model\n✗ failed: ZeroDivisionError\n"
+    assert capsys.readouterr().out == "✗ failed: pull\n✗ failed: divide (ZeroDivisionError)\n"
 
 
 def test_an_answer_takes_the_place_of_the_state_before_it(capsys):
@@ -167,7 +167,7 @@ def test_kernel_an_interrupt_leaves_stopped(kernel):
 def test_kernel_an_error_keeps_the_answer_so_far_and_shows_three_lines(kernel):
     status, outputs = kernel(FAILING)
     assert status == "error"
-    assert outputs[-2]["data"]["text/plain"] == "A <b>Pod\n✗ failed: it broke"
+    assert outputs[-2]["data"]["text/plain"] == "A <b>Pod\n✗ failed: ask"
     assert "A &lt;b&gt;Pod" in outputs[-2]["data"]["text/html"]
     assert outputs[-1]["traceback"] == ["LabError: it broke", "saw: nothing", "try: again"]
 

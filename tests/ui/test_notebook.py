@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from labkit.ui import notebook
 from labkit.ui.notebook import Shown, in_notebook
 
 SHOWN = """
@@ -80,3 +81,12 @@ def test_a_result_may_be_a_frozen_dataclass():
         text: str
 
     assert Result("x") == Result("x") and "x" in repr(Result("x"))
+
+
+def test_a_long_text_scrolls_in_a_box_once_all_of_it_is_there_and_a_short_one_has_none(monkeypatch):
+    shown = []
+    monkeypatch.setattr(notebook, "display", lambda bundle, **_: shown.append(bundle))
+    for text, last in (("line\n" * 16, True), ("line\n" * 15, True), ("line\n" * 16, False)):
+        notebook.NotebookOutput().paint(text, "", "", last=last)
+    assert ['tabindex="0"' in bundle["text/html"] for bundle in shown] == [True, False, False]
+    assert all(bundle["text/plain"].startswith("line\nline\n") for bundle in shown)

@@ -49,7 +49,7 @@ def pull(target: str, model: str) -> Change:
 
 
 def ask(target: str, times: int) -> Change:
-    return Change("ask", target, f"{times} times", times=times)
+    return Change("ask", target, units.count(times, "time"), times=times)
 
 
 def left(session: Session, state: State) -> list[Change]:
@@ -75,7 +75,9 @@ def left(session: Session, state: State) -> list[Change]:
         if held - wants:
             changes.append(Change("delete", target, f"it has {', '.join(sorted(held - wants))}"))
         elif answered and not state.asked:
-            changes.append(Change("delete", target, f"it was asked {answered} times"))
+            changes.append(
+                Change("delete", target, f"it was asked {units.count(answered, 'time')}")
+            )
         elif refused.get(pod["metadata"]["name"]) and not state.refused:
             changes.append(Change("delete", target, "it was told to pull what there is not"))
         elif wants and not state.brings:

@@ -11,6 +11,7 @@ from labkit.lessons.desired_state import State
 from labkit.lessons.reset import helm_state, inventory
 from labkit.lessons.reset.fill import Change
 from labkit.lessons.reset.inventory import Found
+from labkit.ui import units
 
 
 class Plan(NamedTuple):
@@ -104,7 +105,7 @@ def _unlike(here: Session, state: State, item: dict[str, Any], there: dict[str, 
         if status.get("phase") in ("Failed", "Succeeded"):
             unlike.append("it has ended")
         elif restarts and state.ready:
-            unlike.append(f"it has restarted {restarts} times")
+            unlike.append(f"it has restarted {units.count(restarts, 'time')}")
         elif state.ready and _was_ready(status):
             unlike.append("it was ready, and is not ready now")
     failed = [c for c in status.get("conditions", []) if c["type"] == "Failed"]

@@ -16,6 +16,7 @@ from labkit.errors import CommandFailed
 from labkit.setup.build import catalog, tools
 from labkit.setup.cluster import labs
 from labkit.setup.host import paths, shell
+from labkit.ui import units
 
 PORT, PATH = 5001, "/charts"
 LIMIT = 900_000  # what a ConfigMap takes, with room for its own names
@@ -49,7 +50,9 @@ def manifest() -> str:
     packed = _packed(source())
     chart = next(packed.glob("*.tgz")).read_bytes()
     if len(chart) > LIMIT:
-        raise CommandFailed("the chart is too large", f"{len(chart)} bytes", f"at most {LIMIT}")
+        raise CommandFailed(
+            "the chart is too large", units.count(len(chart), "byte"), f"at most {LIMIT}"
+        )
     item = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -14,6 +14,7 @@ from labkit.setup.cluster import labs, node_setup
 from labkit.setup.host import docker, paths, shell, speed
 from labkit.setup.host.poll import Poll
 from labkit.setup.host.progress import Task
+from labkit.ui import units
 
 NAME = "lab"
 LAB = labs.Lab()
@@ -124,7 +125,7 @@ def _kind(*words: str | Path, **options) -> None:
 def _misfit(found: list[str], workers: int) -> str:
     """Why another cluster is needed, whatever state this one is in; or empty."""
     if len(found) != workers + 1:
-        return f"it has {len(found) - 1} workers instead of {workers}"
+        return f"it has {units.count(len(found) - 1, 'worker')} instead of {workers}"
     record = paths.read_json(_record())
     if not record.get("whole"):
         return "it was not finished"

@@ -16,6 +16,7 @@ import filelock
 from labkit.errors import TimedOut, Unsupported
 from labkit.setup.cluster import labs, model, services
 from labkit.setup.host import paths, shell, speed
+from labkit.ui import units
 
 NAME = f"{model.full_name(model.DEFAULT)}:slow"
 LOCAL = "lab-llama-slow"  # in the lab's own Ollama, while it is made
@@ -92,7 +93,7 @@ def _create(lab: labs.Lab, count: int, say: Callable[[str], None]) -> int:
     How many layers it has at last.
     """
     for left in reversed(range(TRIES)):
-        say(f"growing the model to {count} layers")
+        say(f"growing the model to {units.count(count, 'layer')}")
         weights = paths.cache("tmp", "slow.gguf")
         weights.parent.mkdir(parents=True, exist_ok=True)
         words = (model.FOLDER / "lab-llama.gguf", "--out", weights, "--coat", f"{WIDTH}x{count}")
@@ -103,7 +104,7 @@ def _create(lab: labs.Lab, count: int, say: Callable[[str], None]) -> int:
         finally:
             weights.unlink(missing_ok=True)
         took_s = speed.wall_s(model.answer_cpu_s(lab, LOCAL))
-        say(f"{count} layers: {took_s:.2f} s an answer")
+        say(f"{units.count(count, 'layer')}: {took_s:.2f} s an answer")
         better = layers(count / REFERENCE_LAYERS * AIM_S / took_s)
         if ANSWER_S[0] <= took_s <= ANSWER_S[1] or better == count or not left:
             break

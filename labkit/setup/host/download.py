@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from labkit.errors import ChecksumWrong, DownloadFailed
 from labkit.setup.host import shell, web
+from labkit.ui import units
 
 SILENCE_S = 30
 WHOLE_S = 1800
@@ -92,7 +93,7 @@ def _open(url: str, size: int | None = None) -> Iterator[Iterator[bytes]]:
         saw = str(error) or type(error).__name__
         expected = answer.headers.get("Content-Length") if answer else None
         if expected and isinstance(error, httpx.RemoteProtocolError):
-            saw = f"cut after {answer.num_bytes_downloaded} of {expected} bytes"
+            saw = f"cut after {answer.num_bytes_downloaded} of {units.count(expected, 'byte')}"
         raise _failed(url, saw) from None
 
 
