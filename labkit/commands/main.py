@@ -216,6 +216,12 @@ def _versions(options: argparse.Namespace) -> int:
     return versions.command(options.output)
 
 
+def _facts(options: argparse.Namespace) -> int:
+    from labkit.commands import facts
+
+    return facts.command(options)
+
+
 def _logs(options: argparse.Namespace) -> int:
     from labkit.errors import LogMissing
     from labkit.setup.cluster import diagnostics
@@ -260,6 +266,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "env": _env,
     "images": _images,
     "versions": _versions,
+    "facts": _facts,
     "logs": _logs,
     "completion": _completion,
     "load": lambda options: _load(options.words),
