@@ -37,8 +37,8 @@ class Request:
     def answered(self) -> dict[str, Any] | str:
         """The answer as a dict, or why there is none: LATE, or what the system said.
 
-        It has `status`, `type`, `headers`, `text` and seconds. Of a body of JSON it has `json`, of a
-        stream of objects `lines`, `first` and `last`. `cut`: the connection ended before the body.
+        It has `status`, `type`, `headers`, `text` and seconds. Of a body of JSON it has `json`,
+        of a stream of objects `lines`, `first` and `last`. `cut`: the connection ended before it.
         """
         import httpx
 

@@ -12,6 +12,7 @@ from labkit.facts.compare import differences
 from labkit.facts.entries import Fact, number
 from labkit.facts.places import OLLAMA, Places
 from labkit.facts.probe import CannotAsk, Probe, require
+from labkit.setup.host import speed
 
 AS_EXPECTED, DIFFERS, NOT_ASKED = "as expected", "differs", "could not be asked"
 READ_ONLY_S = 60.0  # for all that changes nothing
@@ -71,7 +72,7 @@ def rows(
         yield from pool.map(read, [fact for fact in facts if not fact.changes])
         for fact in (fact for fact in facts if fact.changes):
             on_fact(fact)
-            yield row(fact, places, fact.deadline_s)
+            yield row(fact, places, speed.deadline(fact.deadline_s))
     finally:
         pool.shutdown(cancel_futures=True)
         places.clean_up()
@@ -90,7 +91,8 @@ def row(fact: Fact, places: Places, left_s: float) -> Row:
     if why or expected is None:
         return Row(fact, NOT_ASKED, why, version, time.monotonic() - began)
     try:
-        found, replies = _asked(fact, places, expected, min(fact.deadline_s, left_s))
+        limit_s = left_s if fact.changes else min(fact.deadline_s, left_s)
+        found, replies = _asked(fact, places, expected, limit_s)
         verdict = DIFFERS if found else AS_EXPECTED
         if found and (cannot := _cannot(fact, replies, version, str(expected))):
             verdict, found = NOT_ASKED, [cannot]
