@@ -7,11 +7,14 @@ import json
 import os
 import sys
 from collections import Counter
+from contextlib import suppress
 
 from labkit.commands.exit_codes import NO, UNKNOWN
-from labkit.errors import NotUp
+from labkit.errors import LabError, NotUp
 from labkit.facts import entries, places, runner
+from labkit.setup.build import catalog
 from labkit.setup.cluster import environment, local_ollama, services
+from labkit.setup.host import docker
 from labkit.ui import colour
 from labkit.ui.table import Table
 
@@ -67,6 +70,7 @@ def where_to_ask(options: argparse.Namespace) -> places.Places:
         namespace=options.namespace,
         kubeconfig=lab.get("KUBECONFIG", os.devnull),
         registry=_registry(lab),
+        haproxy_image=_haproxy_image() if lab else "",
         path=os.pathsep.join([lab["PATH"], path]) if lab else path,
         may_change=options.may_change,
     )
@@ -76,6 +80,15 @@ def _registry(lab: dict[str, str]) -> str:
     """The model mirror, under the name that the lab's own Ollama has for it."""
     own = f"http://127.0.0.1:{local_ollama.port()}"
     return services.HOST if lab.get("OLLAMA_HOST") == own else ""
+
+
+def _haproxy_image() -> str:
+    """The lab's own HAProxy, where the engine has it."""
+    reference = catalog.load().image("haproxy").reference
+    with suppress(LabError):  # no engine here, or another user's
+        if docker.inspect("image", reference):
+            return reference
+    return ""
 
 
 def table(found: list[runner.Row]) -> Table:

@@ -23,13 +23,20 @@ SHORT_S = 10.0
 OLLAMA, KUBECTL, KUBERNETES, HELM, HAPROXY = "Ollama", "kubectl", "Kubernetes", "Helm", "HAProxy"
 OF_OLLAMA, OF_CLUSTER = (OLLAMA,), (KUBECTL, KUBERNETES)
 
+# with the probe's folder under its own name, and the machine's own 127.0.0.1
+_IN_CONTAINER = (
+    *("run", "--rm", "--network", "host", "--user", f"{os.getuid()}:{os.getgid()}"),
+    *("--volume", "$FOLDER:$FOLDER", "--workdir", "$FOLDER", "--entrypoint", "haproxy"),
+)
+
 
 @dataclass(frozen=True)
 class Places:
     """Where the probes of this run ask.
 
     `ollama` is a URL, `path` where programs are looked for, `registry` the host of a model mirror
-    that an Ollama here reaches. What is empty is not there.
+    that an Ollama here reaches, `haproxy_image` what runs where no haproxy is on that path. What is
+    empty is not there.
     """
 
     ollama: str = ""
@@ -38,6 +45,7 @@ class Places:
     namespace: str = ""
     kubeconfig: str = ""
     registry: str = ""
+    haproxy_image: str = ""
     path: str = field(default_factory=lambda: os.environ.get("PATH", ""))
     may_change: bool = False
     limit_s: float = SHORT_S
@@ -61,6 +69,9 @@ class Places:
         for name in ("kubectl", "ollama", "helm", "haproxy"):
             words = found.setdefault(name, [name])
             words[0] = shutil.which(name, path=self.path) or name
+        docker = shutil.which("docker", path=self.path)
+        if found["haproxy"] == ["haproxy"] and self.haproxy_image and docker:
+            found["haproxy"] = [docker, *_IN_CONTAINER, self.haproxy_image]
         return found
 
     @property

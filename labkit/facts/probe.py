@@ -160,7 +160,7 @@ class Probe:
 
     def _words(self, line: str) -> list[str]:
         first, *rest = shlex.split(line)
-        return [*self._programs.get(first, [first]), *rest]
+        return [*self.filled(list(self._programs.get(first, [first]))), *rest]
 
     def filled(self, value: Any) -> Any:
         """The value with what each `$NAME` in it stands for."""

@@ -29,7 +29,7 @@ def test_what_changes_something_is_as_expected_and_leaves_nothing(lab, shell):
     done = lab("facts", "-o", "json", "--may-change", timeout_s=900)
     found = verdicts(done)
     assert done.returncode == 0, different(found)
-    needs_own = {"haproxy", "server"}  # programs that the lab has in its images only
+    needs_own = {"server"}  # the lab has Ollama's program in its image only
     cannot = {
         fact.id: found[fact.id]
         for fact in entries.every()

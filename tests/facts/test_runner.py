@@ -248,3 +248,32 @@ def test_a_command_of_another_version_than_the_server_is_not_asked(ollama, tmp_p
     path = f"{tmp_path}:/usr/bin:/bin"
     saw = "the `ollama` here is version 0.24.0, and the server 0.34.2"
     assert rows([fact], ollama=url, path=path)["root"] == (runner.NOT_ASKED, saw)
+
+
+DOCKER = """#!/bin/sh
+# as `docker run … --workdir F --entrypoint PROGRAM IMAGE WORDS`, without a container
+while [ "$1" != --workdir ]; do shift; done
+cd "$2" && program=$4 && shift 5 && exec "$(dirname "$0")/in-image-$program" "$@"
+"""
+
+
+def test_where_no_haproxy_is_on_path_the_labs_image_runs_with_the_probes_files(tmp_path):
+    haproxy = '#!/bin/sh\n[ "$1" = -v ] && echo "HAProxy version 2.6.12-1 2026" || cat "$2"\n'
+    for name, text in {"docker": DOCKER, "in-image-haproxy": haproxy}.items():
+        tmp_path.joinpath(name).write_text(text)
+        tmp_path.joinpath(name).chmod(0o755)
+    fact = Fact(
+        "config",
+        "It reads a file.",
+        "HAProxy",
+        "",
+        {"2.6.12": {"exit": 0, "stdout": "the file"}},
+        "",
+        "",
+        needs=("haproxy",),
+        steps=({"run": "haproxy -f haproxy.cfg"},),
+        files=(("haproxy.cfg", "the file"),),
+    )
+    path = f"{tmp_path}:/usr/bin:/bin"
+    assert rows([fact], path=path, haproxy_image="haproxy:x")["config"][0] == runner.AS_EXPECTED
+    assert rows([fact], path=path)["config"] == (runner.NOT_ASKED, "there is no haproxy on PATH")
