@@ -216,6 +216,12 @@ def _versions(options: argparse.Namespace) -> int:
     return versions.command(options.output)
 
 
+def _facts(options: argparse.Namespace) -> int:
+    from labkit.commands import facts
+
+    return facts.command(options)
+
+
 def _logs(options: argparse.Namespace) -> int:
     from labkit.errors import LogMissing
     from labkit.setup.cluster import diagnostics
@@ -266,6 +272,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "env": _env,
     "images": _images,
     "versions": _versions,
+    "facts": _facts,
     "logs": _logs,
     "completion": _completion,
     "docs": _docs,

@@ -15,6 +15,7 @@ EXAMPLES = {  # that of `load` is in its own usage
     "env": 'eval "$(./lab env)"',
     "images": "./lab images",
     "versions": "./lab versions",
+    "facts": "./lab facts --ollama http://127.0.0.1:11434",
     "logs": "./lab logs cluster",
     "check": "./lab check 03-service",
     "hint": "./lab hint 03-service/right-port",
@@ -135,6 +136,24 @@ def parser() -> argparse.ArgumentParser:
     )
     text = "compare every pin with the registries and with its end of support"
     command("versions", text, about, context=False, output=True)
+    about = (
+        "Query the real parts for what docs/facts.md lists, and compare. Without options these are "
+        "the lab's own parts, with `--ollama` any Ollama, with `--context` any cluster. Each fact "
+        "is as expected, differs, or could not be asked. Nothing is changed without "
+        "`--may-change`. Exit code 1 when one differs, 2 when none could be asked."
+    )
+    text = "does each part still do what was seen of it?"
+    facts = command("facts", text, about, context=False, output=True)
+    text = "the address of an Ollama, such as http://127.0.0.1:11434"
+    facts.add_argument("--ollama", default="", metavar="URL", help=text)
+    text = "the model to ask (the first one, or a small one that is created and deleted again)"
+    facts.add_argument("--model", default="", metavar="NAME", help=text)
+    text = "a cluster of your kubeconfig instead of the lab's own"
+    facts.add_argument("--context", default="", metavar="CTX", help=text)
+    text = "the namespace for what the probes create (the context's own)"
+    facts.add_argument("-n", dest="namespace", default="", metavar="NS", help=text)
+    text = "ask what loads, pulls or creates something too; it is deleted again"
+    facts.add_argument("--may-change", action="store_true", help=text)
     about = (
         "List the logs of builds and commands, or print one. `./lab logs cluster` queries the "
         "cluster for Pods, events and logs."

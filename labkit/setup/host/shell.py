@@ -28,7 +28,8 @@ _stopping = threading.Event()
 
 
 @functools.cache
-def _tied() -> tuple[str, ...]:
+def tied() -> tuple[str, ...]:
+    """The words before a command that end it together with us; none where that cannot be had."""
     # A killed `up` must not leave a `kind create` behind that cleans up into the next one.
     words = ("setpriv", "--pdeathsig", "TERM", "--")
     try:  # not every setpriv knows the option
@@ -107,7 +108,7 @@ def run(
     output = _open_log(log, words) if log else subprocess.PIPE
     try:
         process = subprocess.Popen(
-            [*_tied(), *words] if shutil.which(words[0]) else words,
+            [*tied(), *words] if shutil.which(words[0]) else words,
             stdin=subprocess.PIPE if data is not None else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if log else subprocess.PIPE,

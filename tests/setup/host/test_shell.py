@@ -53,7 +53,7 @@ def test_a_command_that_ignores_being_asked_is_killed():
     assert time.monotonic() - begun < 30
 
 
-@pytest.mark.skipif(not shell._tied(), reason="this system cannot tie a child's life to ours")
+@pytest.mark.skipif(not shell.tied(), reason="this system cannot tie a child's life to ours")
 def test_a_killed_lab_leaves_no_command_behind(tmp_path):
     code = "from labkit.setup.host import shell; shell.run('sh', '-c', 'echo $$ > pid; sleep 600')"
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
