@@ -10,19 +10,18 @@ from labkit.setup.host import speed
 
 WALK_S = 60  # to any cell of a notebook
 CELL_S = 240  # one that pulls, builds or measures, on the reference machine
-# the active cell: its place, its kind, its prompt `[3]:`, its tags, its text, what it printed
+# the active cell: its place, its kind, the number of its run, its tags, its text, what it printed
 CELL = """() => {
   const panel = window.jupyterapp.shell.currentWidget, book = panel.content;
   const cell = book.activeCell;
   return JSON.stringify({
     name: panel.context.path, mode: book.mode, index: book.activeCellIndex, last: book.widgets.length - 1,
     kind: cell.model.type, tags: cell.model.getMetadata("tags") || [],
-    prompt: cell.inputArea.promptNode.textContent, text: cell.model.sharedModel.source,
+    count: cell.model.executionCount ?? null, text: cell.model.sharedModel.source,
     outputs: cell.model.outputs ? cell.model.outputs.toJSON() : [],
     busy: panel.sessionContext.session?.kernel?.status,
   });
 }"""
-_RAN = re.compile(r"\[\d+\]")
 
 
 class Learner:
@@ -83,8 +82,7 @@ class Learner:
         self.to(before["index"])
         while True:
             now = self.cell()
-            has_run = _RAN.search(now["prompt"]) and now["prompt"] != before["prompt"]
-            if has_run and now["busy"] == "idle":
+            if now["count"] not in (None, before["count"]) and now["busy"] == "idle":
                 return now
             assert time.monotonic() < deadline, f"this cell has not ended: {now['text']}"
             self.page.wait_for_timeout(100)
