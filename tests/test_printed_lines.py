@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 import labkit as lab
+from labkit.diagnosis import mistakes
 from labkit.errors import LabError
-from labkit.lessons import mistakes, steps
+from labkit.lessons import steps
 from labkit.setup.host import paths
 
 MODEL = "models.lab-system:5001/library/lab-llama"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labkit.lessons.mistakes import MISTAKES, Mistake
+from labkit.diagnosis.mistakes import MISTAKES, Mistake
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "troubleshooting.md"
 _INTRO = """\
 # Troubleshooting
 
-Generated from `labkit/lessons/mistakes.py` by `python tools/troubleshooting.py`; edit that file.
+Generated from `labkit/diagnosis/mistakes.py` by `python tools/troubleshooting.py`; edit that file.
 
 **An error of `./lab` or labkit** is three lines. The third is what to try. [errors.md](errors.md)
 lists all of them.

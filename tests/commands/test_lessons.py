@@ -6,9 +6,10 @@ import threading
 import pytest
 
 from labkit.commands import main, reset_many, terminal
+from labkit.diagnosis import mistakes, ranking
 from labkit.errors import ApiSilent
 from labkit.kube import session
-from labkit.lessons import checks, hints, mistakes, steps
+from labkit.lessons import checks, hints, steps
 from labkit.lessons.reset import fill
 from labkit.lessons.steps import Seen, Step
 from labkit.setup.cluster import labs
@@ -20,7 +21,7 @@ def here(store, monkeypatch):
     """The commands' session is the one on the API server in memory."""
     monkeypatch.setattr(session, "enter", lambda **options: session.current())
     monkeypatch.setattr(fill, "left", lambda here, state: [])
-    monkeypatch.setattr(mistakes, "likely", lambda here: None)
+    monkeypatch.setattr(ranking, "likely", lambda here: None)
     monkeypatch.setattr(hints, "_given", {})
     monkeypatch.setenv("LAB_CHECK_WAIT_S", "0")
     store.add({"kind": "ConfigMap", "metadata": {"name": "mine"}})
@@ -176,7 +177,7 @@ def test_a_hint_is_the_question_and_where_to_look_and_the_command_when_asked_for
 @pytest.mark.usefixtures("own_terminal")
 def test_a_hint_names_the_likely_cause_where_there_is_one(monkeypatch, capsys):
     mistake = mistakes.Mistake("x", symptom="s", cause="no Pod", fix="f", look="kubectl get x")
-    monkeypatch.setattr(mistakes, "likely", lambda here: mistake)
+    monkeypatch.setattr(ranking, "likely", lambda here: mistake)
     assert main.main(["hint", "03-service/pulled"]) == 0
     _, pointer, look = capsys.readouterr().out.splitlines()
     assert pointer.startswith("Likely: no Pod. ")
@@ -231,7 +232,7 @@ def test_the_likely_cause_is_looked_for_once_and_told_of_each_that_is_not_done(
 ):
     mistake = mistakes.Mistake("x", symptom="s", cause="no Pod", fix="run it", look="./lab status")
     looks = []
-    monkeypatch.setattr(mistakes, "likely", lambda here: looks.append(here) or mistake)
+    monkeypatch.setattr(ranking, "likely", lambda here: looks.append(here) or mistake)
     notebook(lambda here: NOT_YET, 2)
     assert main.main(["check", "03-x", "-o", "json"]) == 1
     found = json.loads(capsys.readouterr().out)

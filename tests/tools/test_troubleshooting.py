@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from labkit.lessons.mistakes import MISTAKES
+from labkit.diagnosis.mistakes import MISTAKES
 from tools import troubleshooting
 
 ROOT = Path(__file__).parents[2]

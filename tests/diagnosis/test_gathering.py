@@ -1,13 +1,13 @@
-"""labkit/lessons/facts.py: what is asked of the cluster for a diagnosis, and what counts."""
+"""labkit/diagnosis/gathering.py: what is asked of the cluster for a diagnosis, and what counts."""
 
 import json
 
 import pytest
 
+from labkit.diagnosis import gathering as gathered
 from labkit.errors import ApiSilent, NotFound, Refused, Unreachable
 from labkit.kube.discovery import Resource
 from labkit.kube.session import Session
-from labkit.lessons import facts as gathered
 from labkit.setup.build import registry
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -27,7 +27,7 @@ class Cluster:
     def resource(self, word: str) -> Resource:
         return Resource("v1", word, word, word != "nodes")
 
-    def request(self, method: str, path: str, *, query=None, timeout_s: float) -> dict:
+    def request(self, method: str, path: str, *, query=None, accept="", timeout_s: float) -> dict:
         assert method == "GET"  # a diagnosis changes nothing
         self.asked.append((path, query or {}))
         if self.error:
