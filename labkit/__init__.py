@@ -20,6 +20,7 @@ True
 | `lab.pull`, `generate`, `chat`, `models`, `ps`, `show`, `stop` | Ollama's commands |
 | `lab.connect` | a Service or a Pod, reached from Python outside the cluster |
 | `lab.plant` | an Ollama with a mistake in it, to find |
+| `lab.diagnose` | what is wrong in a namespace, of the lab's cluster or of any other |
 | `lab.check`, `lab.solved` | is a step done? what was seen, and what to try |
 | `lab.hint` | the next hint for a step: a question, where to look, the command |
 | `lab.goto`, `lab.reset` | your namespace as a step begins, or empty; from any state |
@@ -52,6 +53,7 @@ _HOMES = {
     "create_service": "kube.workloads",
     "dashboard": "measure.dashboard",
     "delete": "kube.deletion",
+    "diagnose": "diagnosis.report",
     "each_pod": "ollama.access_log",
     "events": "kube.tables",
     "exec": "kube.exec",

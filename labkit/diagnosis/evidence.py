@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from labkit.diagnosis.facts import Facts, statuses_of
+from labkit.diagnosis.facts import Facts
 from labkit.kube import refs
 
 _REVISION = "deployment.kubernetes.io/revision"
 _HASH = "controller-revision-hash"
 _CREATED = ("FailedCreate", "SuccessfulCreate")
-_NAME_IN_FIELD = re.compile(r"spec\.(?:initC|c)ontainers\{([^}]+)\}")
 
 
 def now(facts: Facts) -> Facts:
@@ -93,11 +91,21 @@ def _counting(facts: Facts, sets: list[dict]) -> list[dict]:
         owners = _owners(pod)
         label = pod["metadata"].get("labels", {}).get(_HASH, "")
         newest = {templates[owner] for owner in owners & templates.keys()} - {""}
-        # one that is not ready keeps a StatefulSet from replacing it, and is still the trouble
-        is_replaced = bool(label and newest and label not in newest and refs.ready(pod))
-        if refs.stays(pod) and not owners & (old | waiting) and not is_replaced:
-            found.append(pod)
+        if refs.stays(pod) and not owners & (old | waiting):
+            is_old = bool(label and newest and label not in newest)
+            found.append(_unread(pod) if is_old else pod)
     return found
+
+
+def _unread(pod: dict) -> dict:
+    """A StatefulSet's Pod of an earlier template, without what its containers report.
+
+    It is still there, and while it is not ready it keeps the StatefulSet from replacing it.
+    """
+    status = pod.get("status", {})
+    kept = {key: status[key] for key in ("phase", "startTime", "podIP") if key in status}
+    ready = [one for one in status.get("conditions", []) if one["type"] == "Ready"]
+    return {**pod, "status": {**kept, "conditions": ready}}
 
 
 def _left_over(pods: list[dict]) -> list[dict]:
@@ -117,11 +125,6 @@ def _fresh(facts: Facts) -> list[dict]:
     waiting = {
         one["metadata"].get("uid") for _, one in facts.workloads if waits_for_controller(one)
     }
-    lives = {
-        (pod["metadata"].get("uid"), status["name"]): _begun(status)
-        for pod in facts.pods
-        for status in statuses_of(pod)
-    }
     last = _last_of(facts.events, _CREATED)
     found = []
     for event in facts.events:
@@ -130,16 +133,8 @@ def _fresh(facts: Facts) -> list[dict]:
             continue
         if reason in _CREATED and last.get(of) == "SuccessfulCreate":
             continue
-        if reason == "Unhealthy" and _at(event) and _at(event) < lives.get((of, _named(event)), ""):
-            continue
         found.append(event)
     return found
-
-
-def _begun(status: dict) -> str:
-    """Since when a ready container runs; "" for one that is not ready, whose past matters."""
-    running = status.get("state", {}).get("running", {})
-    return running.get("startedAt", "") if status.get("ready") else ""
 
 
 def _last_of(events: Iterable[dict], reasons: tuple[str, ...]) -> dict[str | None, str]:
@@ -148,12 +143,3 @@ def _last_of(events: Iterable[dict], reasons: tuple[str, ...]) -> dict[str | Non
         for event in events
         if event.get("reason") in reasons
     }
-
-
-def _named(event: dict) -> str:
-    found = _NAME_IN_FIELD.match(event["involvedObject"].get("fieldPath", ""))
-    return found[1] if found else ""
-
-
-def _at(event: dict) -> str:
-    return event.get("lastTimestamp") or event.get("eventTime") or ""

@@ -46,11 +46,17 @@ _LISTS = {  # field of Facts → kubectl's word
 _CODE = re.compile(r"rejected the request \((4\d\d)\)")
 
 
-def gather(session: Session, error: LabError | None = None, *, outside: bool = False) -> Facts:
+def gather(
+    session: Session,
+    error: LabError | None = None,
+    *,
+    outside: bool = False,
+    whole: bool = False,
+) -> Facts:
     """The facts of the session's namespace; what it may not look at counts as not there.
 
     `outside`: of a cluster or namespace that is not the workshop's, where no lesson's model,
-    mirror or registry says anything.
+    mirror or registry says anything. `whole`: with what is past, for a record.
     """
     found: dict = {"namespace": session.namespace, "error": str(error) if error else ""}
     found["context"] = session.context or f"kind-{kind.NAME}"
@@ -66,9 +72,10 @@ def gather(session: Session, error: LabError | None = None, *, outside: bool = F
     found["events"].sort(key=_when)
     found["releases"] = _releases(session, unread)
     found["unread"] = unread
-    facts = evidence.now(Facts(**found))
-    words = _words(session, facts, outside=outside)
-    return replace(facts, **words)
+    facts = Facts(**found)
+    counted = evidence.now(facts)
+    words = _words(session, counted, outside=outside)
+    return replace(facts if whole else counted, **words)
 
 
 def _words(session: Session, facts: Facts, *, outside: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from labkit.diagnosis import (
     admission,
@@ -14,6 +15,7 @@ from labkit.diagnosis import (
     programs,
     reach,
     scheduling,
+    starts,
     storage,
     workloads,
 )
@@ -28,6 +30,7 @@ WIDER: tuple[Mistake, ...] = (
     *admission.ROWS,
     *scheduling.ROWS,
     *images.ROWS,
+    *starts.ROWS,
     *programs.ROWS,
     *probes.ROWS,
     *storage.ROWS,
@@ -47,29 +50,34 @@ def likely(session: Session, error: LabError | None = None) -> Mistake | None:
     return diagnosed(gathering.gather(session, error))
 
 
+class Weighed(NamedTuple):
+    """What the facts show, the surest first, and the names that this rules out."""
+
+    found: list[Mistake]
+    ruled_out: list[str]
+
+
 def diagnosed(facts: Facts) -> Mistake | None:
     """The first of those that the facts show."""
-    return next(iter(ranked(facts)), None)
+    return next(iter(weighed(facts).found), None)
 
 
-def ranked(facts: Facts) -> list[Mistake]:
+def weighed(facts: Facts) -> Weighed:
     """What the facts show, the surest first, each with what it saw.
 
     One classic mistake at most: each of them presupposes that those before it are not there.
     """
     facts = evidence.now(facts)
-    seen = [one for row in ROWS if (one := _look(row, facts))]
+    seen = sorted(filter(None, (_look(row, facts) for row in ROWS)), key=lambda one: -one.sure)
+    # what is ruled out rules out nothing
+    refuted = {name for one in seen for name in one.rules_out}
+    out = {name for one in seen if one.id not in refuted for name in one.rules_out}
     found: list[Mistake] = []
-    out: set[str] = set()
-    has_classic = False
-    for one in sorted(seen, key=lambda one: -one.sure):
-        is_classic = one.id in _CLASSIC
-        if one.id in out or (is_classic and has_classic):
-            continue
-        has_classic = has_classic or is_classic
-        found.append(one)
-        out.update(one.rules_out)
-    return found
+    for one in seen:
+        has_classic = any(other.id in _CLASSIC for other in found)
+        if one.id not in out and not (has_classic and one.id in _CLASSIC):
+            found.append(one)
+    return Weighed(found, [one.id for one in seen if one.id in out])
 
 
 def _look(row: Mistake, facts: Facts) -> Mistake | None:

@@ -32,7 +32,7 @@ class Session(notebook.Shown):
 
     @cached_property
     def api(self) -> Api:
-        return Api(self.kubeconfig)
+        return Api(self.kubeconfig, self.context)
 
     def __repr__(self) -> str:
         cluster = self.context or "the lab's own"
