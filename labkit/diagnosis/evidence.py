@@ -131,7 +131,7 @@ def _fresh(facts: Facts) -> list[dict]:
         of, reason = event["involvedObject"].get("uid"), event.get("reason")
         if of in waiting:
             continue
-        if reason in _CREATED and last.get(of) == "SuccessfulCreate":
+        if reason == "FailedCreate" and last.get(of) == "SuccessfulCreate":
             continue
         found.append(event)
     return found

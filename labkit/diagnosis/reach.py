@@ -282,7 +282,7 @@ ROWS = (
     ),
     Mistake(
         "load-balancer-pending",
-        "EXTERNAL-IP <pending>",
+        "EXTERNAL-IP stays pending",
         "nothing in this cluster gives addresses to Services of type LoadBalancer",
         "type ClusterIP, and from outside: kubectl port-forward service/ollama 11434; or install a"
         " load balancer (MetalLB, cloud-provider-kind)",
