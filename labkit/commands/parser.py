@@ -167,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
     text = "name the causes of what does not work in a namespace"
     diagnose = command("diagnose", text, about, output=True)
     text = "the namespace to look at (yours; with --context that of the context)"
-    diagnose.add_argument("-n", "--namespace", default="", metavar="NAMESPACE", help=text)
+    diagnose.add_argument("-n", dest="namespace", default="", metavar="NAMESPACE", help=text)
     text = "print what was read, without secrets, as YAML for a report"
     diagnose.add_argument("--facts", action="store_true", help=text)
     text = "diagnose such a file in the place of a cluster"

@@ -141,7 +141,7 @@ ROWS = (
     Mistake(
         "policy-denied",
         "admission webhook … denied the request; ValidatingAdmissionPolicy … denied request",
-        "a rule of this cluster does not allow the object; its message says which",
+        "a rule of this cluster does not allow the object, and its message names it",
         "change what the message names; or ask who keeps the policy",
         "kubectl get validatingwebhookconfigurations,validatingadmissionpolicies",
         "condition ReplicaFailure and event FailedCreate of workloads; the error",

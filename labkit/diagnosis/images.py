@@ -85,7 +85,7 @@ ROWS = (
         "image-rate-limit",
         "ImagePullBackOff: toomanyrequests",
         "the registry allows no more pulls from this address for now",
-        "wait; log in with imagePullSecrets; or pull from a mirror",
+        "wait, log in with imagePullSecrets, or pull from a mirror",
         "kubectl events --types=Warning",
         "the kubelet's message about the image",
         rate,

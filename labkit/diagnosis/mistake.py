@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from labkit.diagnosis.facts import Facts
 
-# how sure a diagnosis is: the cluster says it, its objects show it, a log suggests it
+# how sure a diagnosis is: the cluster reports it, its objects show it, a log suggests it
 SAID, SHOWN, LOGGED = 3, 2, 1
-SURE = {SAID: "the cluster says so", SHOWN: "its objects show it", LOGGED: "a log suggests it"}
+SURE = {SAID: "the cluster reports it", SHOWN: "its objects show it", LOGGED: "a log suggests it"}
 
 
 class Mistake(NamedTuple):
     """One row. `look`: a line to look for oneself; `source`: where labkit looks, and `seen` reads
-    it. `saw` is what it saw here and now, "" in the table. `sure` is SAID, SHOWN or LOGGED;
-    `unless` is what would refute it; `rules_out` are names that the same facts could get, wrongly.
+    it. `saw` is what it saw here and now, "" in the table. `sure` is SAID, SHOWN or LOGGED.
+    `unless` would refute it. `rules_out` are names that the same facts could get, wrongly.
     """
 
     id: str

@@ -93,7 +93,7 @@ def blocked(facts: Facts) -> str:
         for server, port in _servers(facts) if found else []:
             if not lets_in(facts, server, client, port):
                 said = symptoms.end_of(found[0][0])
-                return f"no policy lets {named(client)} reach {named(server)}; it says: {said}"
+                return f"no policy lets {named(client)} reach {named(server)}; its log: {said}"
     return ""
 
 
@@ -125,7 +125,7 @@ ROWS = (
     ),
     Mistake(
         "network-policy-ignored",
-        "a NetworkPolicy that keeps nobody out",
+        "a NetworkPolicy that keeps no client out",
         "the cluster's network plugin does not enforce NetworkPolicies",
         "install a plugin that does (Calico, Cilium, kindnet from kind 0.24 on)",
         "kubectl get pods --namespace=kube-system",

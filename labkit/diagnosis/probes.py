@@ -89,7 +89,7 @@ def _is_settled(facts: Facts, status: dict) -> bool:
 
 
 def wrong(facts: Facts) -> str:
-    """Killed for an answer that says no, or for a port on which no process listens."""
+    """Killed for an answer that rejects it, or for a port on which no process listens."""
     for pod, container, probe in kills(facts):
         if probe.answer.isdecimal() and probe.answer not in ("401", "403", "503"):
             return f"{named(pod)}, container {container}: {probe.kind} probe: {probe.said}"
@@ -133,7 +133,7 @@ ROWS = (
         "liveness-probe-wrong",
         "restarts again and again, exit code 0, 2, 137 or 143: failed liveness probe, will be"
         " restarted; statuscode: 404",
-        "the liveness or startup probe asks for a path or a port that Ollama does not have, so the"
+        "the liveness or startup probe requests a path or a port that Ollama does not have, so the"
         " kubelet kills an Ollama that is well; it is not memory",
         "correct the probe: httpGet, path /, port 11434; or leave the liveness probe out",
         "kubectl events --types=Warning",
@@ -156,12 +156,12 @@ ROWS = (
         " deadline exceeded",
         "the liveness or startup probe gives up before Ollama can answer, and the kubelet kills it;"
         " it is not memory",
-        "a startupProbe with failureThreshold x periodSeconds of a minute or more; timeoutSeconds"
-        " of 5; a larger initialDelaySeconds",
+        "a startupProbe with failureThreshold x periodSeconds of a minute or more, timeoutSeconds"
+        " of 5, or a larger initialDelaySeconds",
         "kubectl events --types=Warning",
         "events Killing and Unhealthy of Pods",
         early,
-        unless="the container ended with OOMKilled or by itself, or has run ten minutes since",
+        unless="OOMKilled ended the container, or it ended of its own accord, or has run long since",
         rules_out=(
             "memory-limit",
             "limitrange-too-small",

@@ -185,10 +185,10 @@ def _leads_to(facts: Facts, pod: dict, port: int) -> bool:
 ROWS = (
     Mistake(
         "home-not-writable",
-        "could not create directory mkdir /.ollama: permission denied; $HOME is not defined;"
+        "could not create directory mkdir /.ollama: permission denied, $HOME is not defined,"
         " read-only file system",
         "Ollama writes its key and its models below $HOME, and its user may not write there",
-        "mount a volume (emptyDir or a claim) and set HOME to it; with another user also fsGroup;"
+        "mount a volume (emptyDir or a claim) and set HOME to it, with another user also fsGroup;"
         " k8s/steps/05-sidecar does so",
         "kubectl logs deployment/ollama --previous",
         "the last words of containers that end; securityContext and HOME",

@@ -46,7 +46,7 @@ def _proxies(container: dict) -> tuple[str, str]:
 
 
 def past_proxy(host: str, no_proxy: str) -> bool:
-    """Does NO_PROXY name that host, by itself or by a domain that it ends with?
+    """Does NO_PROXY name that host, as it is or by a domain that it ends with?
 
     >>> past_proxy("models.lab-system", ".svc,.lab-system"), past_proxy("ollama", "localhost")
     (True, False)
@@ -198,7 +198,7 @@ def load_balancer(facts: Facts) -> str:
 ROWS = (
     Mistake(
         "proxy-without-no-proxy",
-        "proxyconnect tcp; Unable to connect to proxy; a pull from inside of the cluster fails",
+        "proxyconnect tcp, Unable to connect to proxy: a pull from inside of the cluster fails",
         "HTTP_PROXY is set in the Pod, and requests to Services go through that proxy, which does"
         " not know them",
         "set NO_PROXY=localhost,127.0.0.1,.svc,.cluster.local and the registry's name beside it",

@@ -25,7 +25,7 @@ from labkit.ui.notebook import Shown
 class Diagnosis(Shown):
     """The causes that fit a namespace, the surest first, and what was looked at.
 
-    `found`: each with `id`, `saw`, `cause`, `fix`, `look`, `sure` (3 the cluster says so, 2 its
+    `found`: each with `id`, `saw`, `cause`, `fix`, `look`, `sure` (3 the cluster reports it, 2 its
     objects show it, 1 a log suggests it) and `unless`, what would refute it. `ruled_out`: names
     that the same facts could get, wrongly. `troubles`: what is not well and has no name here.
     """

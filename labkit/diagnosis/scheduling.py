@@ -163,8 +163,8 @@ def claim(facts: Facts) -> str:
 ROWS = (
     Mistake(
         "gpu-on-no-node",
-        "Pending: Insufficient nvidia.com/gpu; RuntimeClass not found; no node matches",
-        "it asks for a GPU, and no node that it may run on offers one",
+        "Pending: Insufficient nvidia.com/gpu, RuntimeClass not found, no node matches",
+        "the Pod requests a GPU, and no node that it may run on offers one",
         "take nvidia.com/gpu, runtimeClassName and the GPU's nodeSelector away: Ollama then"
         " computes on the CPU; or install the device plugin of the GPU's maker",
         "kubectl describe nodes",
@@ -237,7 +237,7 @@ ROWS = (
         "volume-on-another-node",
         "Multi-Attach error; didn't match PersistentVolume's node affinity",
         "the volume can be on one node at a time (ReadWriteOnce), and another Pod holds it there",
-        "strategy type Recreate, so that the old Pod ends first; or one claim for each replica"
+        "strategy type Recreate, so that the old Pod ends first, or one claim for each replica"
         " (a StatefulSet); or a class with ReadWriteMany",
         "kubectl get pods -o wide; kubectl describe persistentvolumes",
         "events FailedAttachVolume, the scheduler's message about the Pod",

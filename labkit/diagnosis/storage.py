@@ -70,7 +70,7 @@ ROWS = (
         "ephemeral-storage-used-up",
         "Evicted: ephemeral-storage; DiskPressure",
         "the container wrote more to its own disk than it or the node may use",
-        "put the models on a volume (a claim); or raise limits.ephemeral-storage; or free the"
+        "put the models on a volume (a claim), raise limits.ephemeral-storage, or free the"
         " node's disk",
         "kubectl describe nodes",
         "the status of Pods that were evicted",

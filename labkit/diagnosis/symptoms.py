@@ -238,7 +238,7 @@ def clients(facts: Facts) -> Iterator[tuple[str, str]]:
     """What a client was told, and the words of its command.
 
     The error that was given, and the last lines of each container other than Ollama. One that
-    ended with exit code 0 has got what it asked for.
+    ended with exit code 0 has got what it wanted.
     """
     yield facts.error, facts.error
     for pod in facts.pods:

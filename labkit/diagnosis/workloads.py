@@ -59,6 +59,6 @@ ROWS = (
         "updateRevision of StatefulSets, the label controller-revision-hash of Pods",
         stuck_set,
         sure=SHOWN,
-        unless="podManagementPolicy is Parallel, or the Pod becomes ready by itself",
+        unless="podManagementPolicy is Parallel, or the Pod becomes ready without a change",
     ),
 )

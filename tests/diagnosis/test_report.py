@@ -27,11 +27,13 @@ def killed():
 def test_a_cause_is_told_with_what_supports_it_and_what_would_refute_it():
     found = report.of(killed())
     text = str(found)
-    assert text.startswith("namespace lab: 1 cause\nliveness-probe-wrong (the cluster says so)\n")
+    assert text.startswith(
+        "namespace lab: 1 cause\nliveness-probe-wrong (the cluster reports it)\n"
+    )
     for word in ("saw: pod/ollama-", "cause: ", "try: ", "look: kubectl", "not if: "):
         assert f"  {word}" in text
     assert "looked at: 1 Pod, 0 workloads, 0 Services, 2 events" in text
-    assert found.plain()["found"][0]["sure"] == "the cluster says so"
+    assert found.plain()["found"][0]["sure"] == "the cluster reports it"
 
 
 def test_two_causes_are_shown_in_order():
