@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import labkit as lab
-from labkit.diagnosis import mistakes
+from labkit.diagnosis import ranking
 from labkit.errors import LabError
 from labkit.lessons import steps
 from labkit.setup.host import paths
@@ -295,7 +295,7 @@ def test_a_query_of_metrics_is_one_word_for_the_shell(world, tmp_path, capsys):
 
 
 def test_each_line_to_look_for_oneself_is_a_line_of_the_labs_programs():
-    looks = {s.ladder.look for s in steps.STEPS if s.ladder} | {m.look for m in mistakes.MISTAKES}
+    looks = {s.ladder.look for s in steps.STEPS if s.ladder} | {m.look for m in ranking.ROWS}
     for look in looks:
         assert subprocess.run(["bash", "-n", "-c", look]).returncode == 0
         programs = {part.split()[0] for part in re.split(r"; | \| ", look)}

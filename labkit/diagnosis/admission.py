@@ -113,7 +113,7 @@ ROWS = (
         "helm: another operation (install/upgrade/rollback) is in progress",
         "a helm that was interrupted left its release in pending-install or pending-upgrade",
         "helm rollback NAME to the last good revision; with none: helm uninstall NAME",
-        "helm list --all; helm history NAME",
+        "helm list --all",
         "helm's message in the error; the labels of Helm's own Secrets",
         helm_pending,
         unless="another helm is at work on the release at this moment",

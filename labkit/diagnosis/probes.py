@@ -161,7 +161,7 @@ ROWS = (
         "kubectl events --types=Warning",
         "events Killing and Unhealthy of Pods",
         early,
-        unless="OOMKilled ended the container, or it ended of its own accord, or has run long since",
+        unless="the container ended with OOMKilled or of its own accord, or has run long since",
         rules_out=(
             "memory-limit",
             "limitrange-too-small",

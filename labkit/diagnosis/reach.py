@@ -18,7 +18,7 @@ _VIA_PROXY = re.compile(
 )
 _PLAIN_HTTP = re.compile(r"[^\n]*server gave HTTP response to HTTPS client")
 _IMAGE = re.compile(r"pull (?:and unpack )?image|resolve reference|pulling image", re.IGNORECASE)
-_HOOK_PULL = re.compile(r"ollama (?:pull|run)\s+(?P<rest>[^;&|\n\"']+)")
+_HOOK_PULL = re.compile(r"ollama (?:pull|run)\s+(?P<rest>[^;&|\n\\\"']+)")
 _WITH_PORT = re.compile(r"^[\w.-]+:\d+/")
 _PULLED = re.compile(r'POST\s+"/api/pull"')
 _REFUSED = re.compile(
