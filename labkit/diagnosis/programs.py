@@ -201,7 +201,7 @@ ROWS = (
         "Init:Error, Init:CrashLoopBackOff: could not connect to ollama server",
         "an init container runs before the main ones: there is no server yet that could pull",
         "start one in it, as k8s/steps/05-init: `ollama serve & … ollama pull NAME`; or a hook",
-        "kubectl logs deployment/ollama --container=NAME",
+        "kubectl logs deployment/ollama --all-containers",
         "commands of init containers, how they ended, their logs",
         init_without_server,
         sure=SHOWN,

@@ -2,11 +2,12 @@
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
 from labkit.commands import main, reset_many, terminal
-from labkit.diagnosis import mistakes, ranking
+from labkit.diagnosis import mistakes, ranking, record, report
 from labkit.errors import ApiSilent
 from labkit.kube import session
 from labkit.lessons import checks, hints, steps
@@ -248,3 +249,39 @@ def test_without_a_step_each_is_asked_once_and_not_waited_for(looking, monkeypat
     looking(NOT_YET)
     (verdict,) = checks.ask()
     assert (verdict.passed, verdict.fix) == (False, "run one")
+
+
+RECORDED = Path(__file__).parents[1] / "diagnosis" / "recorded"
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "named"),
+    [("liveness-404", 1, "liveness-probe-wrong"), ("corrected", 0, "no known cause seen")],
+)
+def test_recorded_facts_are_diagnosed_without_a_cluster(capsys, file, code, named):
+    assert main.main(["diagnose", "--from", str(RECORDED / f"{file}.yaml")]) == code
+    assert named in capsys.readouterr().out
+
+
+def test_a_diagnosis_for_programs_is_json(capsys):
+    line = ["diagnose", "--from", str(RECORDED / "liveness-404.yaml"), "-o", "json"]
+    assert main.main(line) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [one["id"] for one in found["found"]] == ["liveness-probe-wrong"]
+    assert "memory-limit" in found["ruled_out"]
+
+
+def test_what_are_no_facts_and_what_is_asked_twice_is_told(capsys, tmp_path):
+    (tmp_path / "a.yaml").write_text("a: 1\n")
+    assert main.main(["diagnose", "--from", str(tmp_path / "a.yaml")]) == 1
+    assert "these are not recorded facts" in capsys.readouterr().err
+    assert main.main(["diagnose", "--from", "x", "-n", "lab"]) == 2
+    assert "--from reads recorded facts" in capsys.readouterr().err
+
+
+def test_the_facts_of_a_namespace_are_printed_for_a_report(store, capsys, monkeypatch):
+    here = report.Place(session.current(), outside=True)
+    monkeypatch.setattr(report, "place", lambda namespace, context: here)
+    assert main.main(["diagnose", "--facts"]) == 0
+    said = capsys.readouterr().out
+    assert record.load(said).namespace == session.current().namespace
