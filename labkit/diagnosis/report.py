@@ -114,7 +114,7 @@ def place(namespace: str | None, context: str | None) -> Place:
         hint = "./lab up; or another cluster: ./lab diagnose --context CTX"
         raise NotUp("the lab is not up", "no cluster of its own", hint)
     file, usual = _file_with(context)
-    here = Session(namespace or usual, context, file)
+    here = Session(namespace or usual, context, file, is_users=True)
     _is_workshops(here)  # raises where there is no such namespace
     return Place(here, outside=True, context=context)
 
