@@ -21,6 +21,7 @@ True
 | `lab.connect` | a Service or a Pod, reached from Python outside the cluster |
 | `lab.try_way`, `lab.ways` | a way to bring the model to each new Pod: tried, and all compared |
 | `lab.plant` | an Ollama with a mistake in it, to find |
+| `lab.diagnose` | what is wrong in a namespace, of the lab's cluster or of any other |
 | `lab.check`, `lab.solved` | is a step done? what was seen, and what to try |
 | `lab.hint` | the next hint for a step: a question, where to look, the command |
 | `lab.goto`, `lab.reset` | your namespace as a step begins, or empty; from any state |
@@ -53,6 +54,7 @@ _HOMES = {
     "create_service": "kube.workloads",
     "dashboard": "measure.dashboard",
     "delete": "kube.deletion",
+    "diagnose": "diagnosis.report",
     "each_pod": "ollama.access_log",
     "events": "kube.tables",
     "exec": "kube.exec",

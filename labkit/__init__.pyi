@@ -5,6 +5,7 @@ from labkit.commands.instructor import status as status
 from labkit.commands.instructor import step_buttons as step_buttons
 from labkit.commands.instructor import timetable as timetable
 from labkit.commands.instructor import troubles as troubles
+from labkit.diagnosis.report import diagnose as diagnose
 from labkit.errors import LabError as LabError
 from labkit.kube.apply import apply as apply
 from labkit.kube.apply import manifest as manifest

@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 import labkit as lab
+from labkit.diagnosis import ranking
 from labkit.errors import LabError
-from labkit.lessons import mistakes, steps
+from labkit.lessons import steps
 from labkit.setup.host import paths
 
 MODEL = "models.lab-system:5001/library/lab-llama"
@@ -291,7 +292,7 @@ def test_each_name_is_in_the_table_or_has_a_reason_not_to_be():
 
 
 def test_each_line_to_look_for_oneself_is_a_line_of_the_labs_programs():
-    looks = {s.ladder.look for s in steps.STEPS if s.ladder} | {m.look for m in mistakes.MISTAKES}
+    looks = {s.ladder.look for s in steps.STEPS if s.ladder} | {m.look for m in ranking.ROWS}
     for look in looks:
         assert subprocess.run(["bash", "-n", "-c", look]).returncode == 0
         programs = {part.split()[0] for part in re.split(r"; | \| ", look)}

@@ -14,8 +14,8 @@ import pytest
 
 import labkit
 from labkit.commands import docs
+from labkit.diagnosis.ranking import ROWS
 from labkit.errors import BuildFailed
-from labkit.lessons.mistakes import MISTAKES
 from labkit.setup.host import speed
 from labkit.ui.chart import Chart
 from labkit.ui.table import Table
@@ -188,7 +188,7 @@ def test_what_a_page_would_load_from_elsewhere_would_be_found():
 def test_the_search_knows_every_mistake_by_its_symptom(site):
     index = json.loads((site / "search/search_index.json").read_text())["docs"]
     found = {entry["location"]: entry for entry in index}
-    for mistake in MISTAKES:
+    for mistake in ROWS:
         assert f"docs/troubleshooting/#{mistake.id}" in found
 
 

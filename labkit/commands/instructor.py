@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from labkit.commands import status as parts
+from labkit.diagnosis import mistakes
 from labkit.errors import LabError
 from labkit.jupyter import copies
 from labkit.kube import session
-from labkit.lessons import checks, mistakes, steps
+from labkit.lessons import checks, steps
 from labkit.lessons.reset import goto
 from labkit.setup.host import paths
 from labkit.ui import units

@@ -1,4 +1,4 @@
-"""`./lab check`, `hint`, `goto` and `reset`: the steps of the lessons."""
+"""`./lab check`, `hint`, `diagnose`, `goto` and `reset`: what a learner does and lacks."""
 
 from __future__ import annotations
 
@@ -59,6 +59,27 @@ def hint(options: argparse.Namespace) -> int:
         said.append(f"try: {terminal.line(ladder.command)}")
     colour.say("\n".join(said))
     return 0
+
+
+def diagnose(options: argparse.Namespace) -> int:
+    """Print the causes of what does not work in a namespace, or what was read of it."""
+    from pathlib import Path
+
+    from labkit.diagnosis import gathering, record, report
+
+    if options.file:
+        if options.facts or options.namespace or options.context:
+            happened = "--from reads recorded facts, and asks no cluster"
+            raise Unsupported(happened, "other options", "./lab diagnose --from FILE")
+        found = report.of(record.read(Path(options.file)))
+    elif options.facts:
+        here = report.place(options.namespace, options.context)
+        print(record.dump(gathering.gather(here.session, outside=here.outside, whole=True)), end="")
+        return 0
+    else:
+        found = report.diagnose(options.namespace, context=options.context)
+    print(json.dumps(found.plain(), indent=1) if options.output == "json" else found)
+    return NO if found.found else 0
 
 
 def goto(options: argparse.Namespace) -> int:

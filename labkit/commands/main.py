@@ -265,6 +265,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "notebook": _notebook,
     "check": lessons.check,
     "hint": lessons.hint,
+    "diagnose": lessons.diagnose,
     "goto": lessons.goto,
     "reset": lessons.reset,
     "down": _down,

@@ -19,6 +19,7 @@ EXAMPLES = {  # that of `load` is in its own usage
     "logs": "./lab logs cluster",
     "check": "./lab check 03-service",
     "hint": "./lab hint 03-service/right-port",
+    "diagnose": "./lab diagnose -n team-a --context company",
     "goto": "./lab goto 03-service/right-port",
     "reset": "./lab reset --yes",
     "completion": 'eval "$(./lab completion bash)"',
@@ -177,6 +178,19 @@ def parser() -> argparse.ArgumentParser:
     hint.add_argument("step", metavar="STEP", help="such as 03-service/right-port")
     text = "print the solution too"
     hint.add_argument("--command", dest="command_too", action="store_true", help=text)
+    about = (
+        "What is wrong in a namespace, and why? Print the causes that fit, the surest first, each "
+        "with what was seen, what to try, and what would refute it. It changes nothing, and works "
+        "on every namespace that you may read. Exit code 0 where no known cause is seen."
+    )
+    text = "name the causes of what does not work in a namespace"
+    diagnose = command("diagnose", text, about, output=True)
+    text = "the namespace to look at (yours; with --context that of the context)"
+    diagnose.add_argument("-n", dest="namespace", default="", metavar="NAMESPACE", help=text)
+    text = "print what was read, without secrets, as YAML for a report"
+    diagnose.add_argument("--facts", action="store_true", help=text)
+    text = "diagnose such a file in the place of a cluster"
+    diagnose.add_argument("--from", dest="file", default="", metavar="FILE", help=text)
     about = (
         "Bring your namespace to the state in which a step begins, from any state. It shows what "
         "it will delete and create, and on a terminal you confirm it first."

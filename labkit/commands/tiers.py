@@ -43,8 +43,10 @@ NOTEBOOKS = [*_PYTHON, "labkit.jupyter.run"]
 # those that stop, kill and replace the lab: with nothing beside them
 _LIFE = [f"tests/cluster/test_{name}.py" for name in ("faults", "life")]
 _STEPS = [f"tests/cluster/test_{name}.py" for name in ("steps", "states")]
-# each with nothing beside it: six mistakes at a time, and those that stop a part of the lab
-_MISTAKES = [f"tests/cluster/test_{name}.py" for name in ("mistakes", "outages", "restart")]
+# each with nothing beside it: several mistakes at a time, and those that stop a part of the lab
+_MISTAKES = [
+    f"tests/cluster/test_{name}.py" for name in ("mistakes", "situations", "outages", "restart")
+]
 # they count what one server was asked, and measure: each with nothing beside it
 _METRICS = [
     f"tests/cluster/test_{name}.py" for name in ("alerts", "load", "passing", "prometheus", "proxy")

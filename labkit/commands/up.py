@@ -154,6 +154,8 @@ class Up:
         """Everything below Kubernetes: engine, tools, images, registry, cluster."""
         if not kind.running():  # a running lab needs no second helping
             preflight.memory(MEMORY)
+            if warning := preflight.inotify((self.workers or 1) + 1):
+                self.reporter.say(warning)
         preflight.disk(paths.cache(), DISK_WARM)
         with self.part("container engine") as task:
             task.note(f"Docker {docker.ensure(self.reporter, self.confirm)}")

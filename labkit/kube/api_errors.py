@@ -54,6 +54,11 @@ def error(
     happened = f"the API server rejected the request ({reason or code})"
     if code == 409:
         hint = "look at the object as it is now, then once more"
+        if message.startswith("Apply failed with"):  # the same again fails again
+            hint = "the quoted program has set that field: give the value that it has now,"
+            hint += (
+                " or take it back: kubectl apply --server-side --force-conflicts --filename FILE"
+            )
         return Conflict(happened, message, hint)
     if code == 410:
         return Expired(happened, message, "list, then watch")

@@ -37,8 +37,9 @@ _LEAST_S = 1.0  # the last look before a deadline is no proof that nobody answer
 class Api:
     """One API server, as one kubeconfig names it. Every error it raises is a LabError."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, context: str = "") -> None:
         self.kubeconfig = kubeconfig
+        self.context = context  # empty: the kubeconfig's current one
         self._says_ready: bool | None = None  # does /readyz answer us? None: not known yet
         self._refused_at = 0.0  # when it first refused to
 
@@ -48,7 +49,12 @@ class Api:
 
         known = client.Configuration()
         try:
-            config.load_kube_config(str(self.kubeconfig), client_configuration=known)
+            config.load_kube_config(
+                str(self.kubeconfig),
+                context=self.context or None,
+                client_configuration=known,
+                persist_config=False,  # a user's file is read, and never written
+            )
         except (config.ConfigException, OSError) as error:
             raise KubeconfigWrong(
                 "the lab's kubeconfig cannot be used", f"{self.kubeconfig}: {error}", "./lab up"

@@ -29,10 +29,11 @@ class Session(notebook.Shown):
     namespace: str
     context: str  # empty: the kind cluster that the lab made
     kubeconfig: Path
+    is_users: bool = False  # the user's own kubeconfig, whose current context may be another
 
     @cached_property
     def api(self) -> Api:
-        return Api(self.kubeconfig)
+        return Api(self.kubeconfig, self.context if self.is_users else "")
 
     def __repr__(self) -> str:
         cluster = self.context or "the lab's own"

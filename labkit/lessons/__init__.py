@@ -1,1 +1,1 @@
-"""The steps of the notebooks: checks, hints, mistakes and how they are told."""
+"""The steps of the notebooks: checks, hints and how they are told."""

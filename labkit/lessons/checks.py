@@ -23,7 +23,7 @@ from labkit.ui.notebook import Shown
 from labkit.ui.table import Table
 
 if TYPE_CHECKING:
-    from labkit.lessons.mistakes import Mistake
+    from labkit.diagnosis.mistake import Mistake
 
 WAIT_S = 10.0
 PASSES = 2  # one after the other: something that only flickers is not done

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import labkit
+from labkit.diagnosis import gathering
 from labkit.errors import NotFound, Refused, Unreachable
 from labkit.kube import helm, pod_status, refs
 from labkit.kube.session import Session
-from labkit.lessons import facts, pod_probes
+from labkit.lessons import pod_probes
 from labkit.lessons.desired_state import ROLLED_BACK
 from labkit.lessons.seen import Seen
 from labkit.ollama import access_log, client, timeline
@@ -129,7 +130,7 @@ def parallel(count: int) -> Callable[[Session], Seen]:
 def pulls_failed_under_200(session: Session) -> Seen:
     """The model mirror had no such model, and Deployment `ollama` answered 200 all the same."""
     found = pods(session)
-    refused = sum(map(len, facts.refused(session, found).values()))
+    refused = sum(map(len, gathering.refused(session, found).values()))
     given = access_log.answers(session, "deployment/ollama", "/api/pull").values()
     good = sum(status == "200" for statuses in given for status in statuses)
     saw = f"{units.count(refused, 'pull')} of a model that does not exist, "

@@ -7,10 +7,11 @@ import random
 import secrets
 from typing import Any
 
+from labkit.diagnosis import ranking
 from labkit.kube import apply, deletion
 from labkit.kube.results import Done, told
 from labkit.kube.session import Session, current
-from labkit.lessons import desired_objects, mistakes, steps
+from labkit.lessons import desired_objects, steps
 from labkit.setup.host import speed
 from labkit.setup.host.poll import Poll
 from labkit.ui.live import Live, describe
@@ -110,7 +111,7 @@ def _until_it_shows(session: Session, id_: str) -> None:
     poll = Poll(speed.deadline(SHOWS_S), every_s=LOOK_EVERY_S)
     with Live("plant") as live:
         while not poll.is_over:
-            found = mistakes.likely(session)
+            found = ranking.likely(session)
             if found and found.id == id_:
                 break
             waited = f"{poll.waited_s:.0f} s of {poll.limit_s:.0f} s at most"

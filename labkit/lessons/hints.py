@@ -13,7 +13,7 @@ from labkit.lessons.hint_texts import Ladder
 from labkit.ui.notebook import Shown
 
 if TYPE_CHECKING:
-    from labkit.lessons.mistakes import Mistake
+    from labkit.diagnosis.mistake import Mistake
 
 _given: dict[str, int] = {}  # step → how many rungs this kernel has shown; nothing else is kept
 
@@ -85,9 +85,9 @@ def forget(step: str) -> None:
 
 def likely(here: Session) -> Mistake | None:
     """The classic mistake that the namespace looks like now, if any."""
-    from labkit.lessons import mistakes  # it reads much, and a check that passes needs none of it
+    from labkit.diagnosis import ranking  # it reads much, and a check that passes needs none of it
 
     try:
-        return mistakes.likely(here)
+        return ranking.likely(here)
     except LabError:  # of what the check itself saw one hears anyway
         return None

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import pytest
 
 import labkit
+from labkit.diagnosis import gathering, mistakes, ranking
 from labkit.errors import CommandFailed, LabError
 from labkit.jupyter import executed, namespace
 from labkit.kube import session
-from labkit.lessons import desired_objects, facts, fault, mistakes
+from labkit.lessons import desired_objects, fault
 from labkit.setup.cluster import environment, labs
 from labkit.setup.host import paths, speed
 
@@ -105,7 +106,7 @@ def old_value(place: Place) -> LabError:
 
 def other_namespace(place: Place) -> None:
     run = "run ollama --image=ollama/ollama --namespace"
-    place.kubectl(f"{run} {facts.LANDINGS[0]}")
+    place.kubectl(f"{run} {gathering.LANDINGS[0]}")
 
 
 def no_namespace(place: Place) -> LabError:
@@ -267,7 +268,7 @@ def looks(here: Place, error: LabError | None, wanted: str) -> Seen:
     """Until the diagnosis is there, and twice more: it has to stay."""
     begun, ids, saw, seconds, left = time.monotonic(), [], "", 0.0, 3
     while left and time.monotonic() - begun < speed.deadline(SEEN_S):
-        found = mistakes.likely(here.session, error)
+        found = ranking.likely(here.session, error)
         if found:
             ids.append(found.id)
         if found and found.id == wanted:
@@ -284,7 +285,7 @@ def made(name: str) -> Seen:
             return seen
         here.well()
         here.ready()
-        after = mistakes.likely(here.session)
+        after = ranking.likely(here.session)
         return seen._replace(mended=f"{after.id}: {after.saw}" if after else "nothing")
 
 
@@ -293,7 +294,7 @@ def seen(lab) -> Iterator[dict[str, Seen]]:
     """All of them, and a table of what was said."""
     names = sorted(MADE, key=lambda name: "planted" in name)
     with pytest.MonkeyPatch.context() as patch, place("landing") as landing:
-        patch.setattr(facts, "LANDINGS", (landing.name,))  # in place of `default`
+        patch.setattr(gathering, "LANDINGS", (landing.name,))  # in place of `default`
         with ThreadPoolExecutor(AT_ONCE) as pool:
             found = dict(zip(names, pool.map(_safely, names), strict=True))
     file = executed.folder() / "mistakes.txt"
@@ -340,19 +341,19 @@ def test_the_confusion_matrix(seen, capsys):
 def test_what_works_gets_no_diagnosis_from_its_beginning_on_and_an_answer_in_two_seconds(
     lab, monkeypatch
 ):
-    monkeypatch.setattr(facts, "LANDINGS", ())  # other tests have Ollamas in `lab`
+    monkeypatch.setattr(gathering, "LANDINGS", ())  # other tests have Ollamas in `lab`
     with place("well") as here:
-        assert mistakes.likely(here.session) is None
+        assert ranking.likely(here.session) is None
         here.well(replicas=2)
         deadline = time.monotonic() + speed.deadline(90)
         while True:
             begun = time.monotonic()
-            assert mistakes.likely(here.session) is None
+            assert ranking.likely(here.session) is None
             took_s = time.monotonic() - begun
             found = json.loads(here.kubectl("get deployment/ollama -o json"))
             if found["status"].get("readyReplicas") == 2:
                 break
             assert time.monotonic() < deadline
             time.sleep(0.3)
-        assert mistakes.likely(here.session) is None
+        assert ranking.likely(here.session) is None
         assert took_s < speed.deadline(2)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from labkit.diagnosis import gathering, ranking
+from labkit.diagnosis.mistake import Mistake
 from labkit.jupyter import namespace
 from labkit.kube import refs, session
-from labkit.lessons import facts, fault, mistakes
+from labkit.lessons import fault
 from labkit.lessons.desired_state import State
 from labkit.lessons.reset import delete, goto
 from labkit.setup.build import registry
@@ -43,10 +45,10 @@ def until(met: Callable[[], bool], limit_s: float, what: str) -> None:
 
 def diagnoses(here: session.Session, limit_s: float) -> tuple[str, str]:
     """The first diagnosis that there is, and what it saw."""
-    found: list[mistakes.Mistake] = []
+    found: list[Mistake] = []
 
     def looked() -> bool:
-        found.extend(filter(None, [mistakes.likely(here)]))
+        found.extend(filter(None, [ranking.likely(here)]))
         return bool(found)
 
     until(looked, limit_s, "a diagnosis")
@@ -55,8 +57,8 @@ def diagnoses(here: session.Session, limit_s: float) -> tuple[str, str]:
 
 def answers(here: session.Session) -> bool:
     """Is every Pod of the namespace ready, and is nothing wrong?"""
-    pods = facts.gather(here).pods
-    return bool(pods) and all(map(refs.ready, pods)) and mistakes.likely(here) is None
+    pods = gathering.gather(here).pods
+    return bool(pods) and all(map(refs.ready, pods)) and ranking.likely(here) is None
 
 
 def test_an_image_registry_that_is_down_is_not_taken_for_a_misspelt_image(here):
@@ -68,7 +70,7 @@ def test_an_image_registry_that_is_down_is_not_taken_for_a_misspelt_image(here):
     finally:
         docker.docker("start", registry.NAME)
         until(registry.running, SOON_S, "the registry answers")
-    assert mistakes.likely(here) is None  # the kubelet tries again, later and later
+    assert ranking.likely(here) is None  # the kubelet tries again, later and later
 
 
 def test_a_node_that_is_down_is_named_and_nothing_that_follows_from_it(here):
@@ -80,7 +82,7 @@ def test_a_node_that_is_down_is_named_and_nothing_that_follows_from_it(here):
         assert diagnoses(here, DOWN_S)[0] == "node-down"
         # nobody there to say that its Pod has ended
         goto.bring(here, State(), "reset", timeout_s=2 * delete.FORCE_AFTER_S)
-        assert not facts.gather(here).pods
+        assert not gathering.gather(here).pods
     finally:
         docker.docker("exec", worker, "systemctl", "kill", "--signal=CONT", "kubelet")
         until(lambda: not kind.unready(), DOWN_S, "nodes and system Pods are ready")

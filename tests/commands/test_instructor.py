@@ -8,10 +8,11 @@ import pytest
 
 from labkit.commands import instructor
 from labkit.commands import status as parts
+from labkit.diagnosis import mistakes
 from labkit.errors import LabError, NotStarted
 from labkit.jupyter import copies
 from labkit.kube import session
-from labkit.lessons import checks, mistakes, steps
+from labkit.lessons import checks, steps
 from labkit.lessons.reset import goto
 from labkit.setup.host import paths
 

@@ -2,13 +2,15 @@
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
 from labkit.commands import main, reset_many, terminal
+from labkit.diagnosis import mistakes, ranking, record, report
 from labkit.errors import ApiSilent
 from labkit.kube import session
-from labkit.lessons import checks, hints, mistakes, steps
+from labkit.lessons import checks, hints, steps
 from labkit.lessons.reset import fill
 from labkit.lessons.steps import Seen, Step
 from labkit.setup.cluster import labs
@@ -20,7 +22,7 @@ def here(store, monkeypatch):
     """The commands' session is the one on the API server in memory."""
     monkeypatch.setattr(session, "enter", lambda **options: session.current())
     monkeypatch.setattr(fill, "left", lambda here, state: [])
-    monkeypatch.setattr(mistakes, "likely", lambda here: None)
+    monkeypatch.setattr(ranking, "likely", lambda here: None)
     monkeypatch.setattr(hints, "_given", {})
     monkeypatch.setenv("LAB_CHECK_WAIT_S", "0")
     store.add({"kind": "ConfigMap", "metadata": {"name": "mine"}})
@@ -176,7 +178,7 @@ def test_a_hint_is_the_question_and_where_to_look_and_the_command_when_asked_for
 @pytest.mark.usefixtures("own_terminal")
 def test_a_hint_names_the_likely_cause_where_there_is_one(monkeypatch, capsys):
     mistake = mistakes.Mistake("x", symptom="s", cause="no Pod", fix="f", look="kubectl get x")
-    monkeypatch.setattr(mistakes, "likely", lambda here: mistake)
+    monkeypatch.setattr(ranking, "likely", lambda here: mistake)
     assert main.main(["hint", "03-service/pulled"]) == 0
     _, pointer, look = capsys.readouterr().out.splitlines()
     assert pointer.startswith("Likely: no Pod. ")
@@ -231,7 +233,7 @@ def test_the_likely_cause_is_looked_for_once_and_told_of_each_that_is_not_done(
 ):
     mistake = mistakes.Mistake("x", symptom="s", cause="no Pod", fix="run it", look="./lab status")
     looks = []
-    monkeypatch.setattr(mistakes, "likely", lambda here: looks.append(here) or mistake)
+    monkeypatch.setattr(ranking, "likely", lambda here: looks.append(here) or mistake)
     notebook(lambda here: NOT_YET, 2)
     assert main.main(["check", "03-x", "-o", "json"]) == 1
     found = json.loads(capsys.readouterr().out)
@@ -247,3 +249,39 @@ def test_without_a_step_each_is_asked_once_and_not_waited_for(looking, monkeypat
     looking(NOT_YET)
     (verdict,) = checks.ask()
     assert (verdict.passed, verdict.fix) == (False, "run one")
+
+
+RECORDED = Path(__file__).parents[1] / "diagnosis" / "recorded"
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "named"),
+    [("liveness-404", 1, "liveness-probe-wrong"), ("corrected", 0, "no known cause seen")],
+)
+def test_recorded_facts_are_diagnosed_without_a_cluster(capsys, file, code, named):
+    assert main.main(["diagnose", "--from", str(RECORDED / f"{file}.yaml")]) == code
+    assert named in capsys.readouterr().out
+
+
+def test_a_diagnosis_for_programs_is_json(capsys):
+    line = ["diagnose", "--from", str(RECORDED / "liveness-404.yaml"), "-o", "json"]
+    assert main.main(line) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [one["id"] for one in found["found"]] == ["liveness-probe-wrong"]
+    assert "memory-limit" in found["ruled_out"]
+
+
+def test_what_are_no_facts_and_what_is_asked_twice_is_told(capsys, tmp_path):
+    (tmp_path / "a.yaml").write_text("a: 1\n")
+    assert main.main(["diagnose", "--from", str(tmp_path / "a.yaml")]) == 1
+    assert "these are not recorded facts" in capsys.readouterr().err
+    assert main.main(["diagnose", "--from", "x", "-n", "lab"]) == 2
+    assert "--from reads recorded facts" in capsys.readouterr().err
+
+
+def test_the_facts_of_a_namespace_are_printed_for_a_report(store, capsys, monkeypatch):
+    here = report.Place(session.current(), outside=True)
+    monkeypatch.setattr(report, "place", lambda namespace, context: here)
+    assert main.main(["diagnose", "--facts"]) == 0
+    said = capsys.readouterr().out
+    assert record.load(said).namespace == session.current().namespace

@@ -52,7 +52,7 @@ def files(*names: str) -> str:
 
 LIFE = files("faults", "life")
 METRICS = files("alerts", "load", "passing", "prometheus", "proxy")
-STEPS = [files("steps", "states"), files("mistakes", "outages", "restart")]
+STEPS = [files("steps", "states"), files("mistakes", "situations", "outages", "restart")]
 SLOW = ["notebooks/05-models-everywhere.ipynb", "notebooks/07-load.ipynb"]
 QUICKER = [
     f"notebooks/{file.name}" for file in sorted((selftest.ROOT / "notebooks").glob("*.ipynb"))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from labkit.diagnosis import mistakes, ranking
 from labkit.errors import CheckFailed, LabError, UnknownStep
 from labkit.kube import session
-from labkit.lessons import checks, hint_texts, hints, mistakes, steps
+from labkit.lessons import checks, hint_texts, hints, steps
 from labkit.lessons.steps import Seen
 from tests import helms
 
@@ -26,7 +27,7 @@ def started(monkeypatch):
     monkeypatch.setattr(hints, "_given", {})
     monkeypatch.setattr(checks, "PAUSE_S", 0)
     monkeypatch.setenv("LAB_CHECK_WAIT_S", "0")
-    monkeypatch.setattr(mistakes, "likely", lambda here: None)
+    monkeypatch.setattr(ranking, "likely", lambda here: None)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_a_failed_check_shows_the_question_and_not_the_answer(seen):
 
 
 def test_a_classic_mistake_is_named_as_the_likely_cause(seen, monkeypatch):
-    monkeypatch.setattr(mistakes, "likely", lambda here: MISTAKE)
+    monkeypatch.setattr(ranking, "likely", lambda here: MISTAKE)
     with pytest.raises(CheckFailed) as raised:
         checks.check(STEP, timeout_s=0)
     assert raised.value.saw == "nobody answers; likely: the Service's port is another"

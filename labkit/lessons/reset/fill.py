@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import labkit
+from labkit.diagnosis import gathering
 from labkit.errors import OllamaSaid, Unreachable
 from labkit.kube import proxy, refs
 from labkit.kube.session import Session
-from labkit.lessons import facts
 from labkit.lessons.desired_state import State
 from labkit.lessons.reset import delete, inventory
 from labkit.ollama import access_log, client
@@ -56,7 +56,7 @@ def left(session: Session, state: State) -> list[Change]:
     """What is left to do inside the ready Pods: pull a model, send a prompt, or restart one."""
     found = [pod for pod in _pods(session) if refs.ready(pod)]
     full = {labkit.model.removesuffix(":latest"), *([slow_model.NAME] if state.slow else [])}
-    refused = facts.refused(session, found) if found else {}
+    refused = gathering.refused(session, found) if found else {}
     changes, asked = [], 0
     lacking, having = [], []
     for pod in found:

@@ -9,6 +9,8 @@ from pathlib import Path
 from labkit.errors import NotEnoughDisk, NotEnoughMemory, Unsupported
 
 GIB = 2**30
+INOTIFY = {"max_user_instances": 512, "max_user_watches": 524288}  # kind's guide
+ENOUGH_FOR = 8  # nodes, a guess on the safe side: 128 instances are enough for two (tried)
 
 
 def existing(path: Path) -> Path:
@@ -49,6 +51,27 @@ def memory(needed: int, meminfo: Path = Path("/proc/meminfo")) -> int | None:
             "close other programs, then ./lab up again",
         )
     return available
+
+
+def inotify(nodes: int, folder: Path = Path("/proc/sys/fs/inotify")) -> str:
+    """A warning where the host's inotify limits may be too small for so many nodes; else empty.
+
+    All nodes are containers of one user, and share them. Where they are used up, a node's programs
+    end with "too many open files". kind's own guide names the limits that are enough.
+    """
+    found = {}
+    for name, enough in INOTIFY.items():
+        try:
+            found[name] = int((folder / name).read_text())
+        except (OSError, ValueError):
+            return ""
+        if found[name] < enough and found[name] < nodes * enough // ENOUGH_FOR:
+            wanted = " ".join(f"fs.inotify.{key}={value}" for key, value in INOTIFY.items())
+            return (
+                f"This machine's fs.inotify.{name} is {found[name]}: {nodes} nodes may need more."
+                f" sudo sysctl {wanted}"
+            )
+    return ""
 
 
 def vector_flags(arch: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

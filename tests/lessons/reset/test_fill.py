@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 import labkit
+from labkit.diagnosis import gathering
 from labkit.errors import ApiSilent, Unreachable
 from labkit.kube import session
-from labkit.lessons import facts
 from labkit.lessons.desired_state import State
 from labkit.lessons.reset import fill
 from labkit.setup.cluster import slow_model
@@ -90,7 +90,7 @@ def test_pulls_of_what_there_is_not_are_asked_for_where_a_step_has_them_and_nowh
     pods, monkeypatch
 ):
     refused = {"a": [f"{MODEL}-typo:latest"]}
-    monkeypatch.setattr(fill.facts, "refused", lambda here, found: refused)
+    monkeypatch.setattr(fill.gathering, "refused", lambda here, found: refused)
     pods(a=({MODEL}, 0))
     asks = MANY._replace(refused=4)
     assert fill.left(session.current(), asks) == [fill.ask(fill.UNKNOWN, 3)]
@@ -155,6 +155,6 @@ def test_no_pod_begins_anew_because_the_api_server_is_away(store, monkeypatch):
         return answered(method, path, query, data)
 
     monkeypatch.setattr(store, "_answered", answer)
-    monkeypatch.setattr(facts, "refused", lambda here, pods: {})
+    monkeypatch.setattr(gathering, "refused", lambda here, pods: {})
     with pytest.raises(ApiSilent):
         fill.left(session.current(), POD)

@@ -47,3 +47,28 @@ def test_a_processor_without_avx2_is_sent_to_the_registry_route(tmp_path):
 
 def test_other_processors_get_no_flags_of_this_one(tmp_path):
     assert machine.vector_flags("arm64", tmp_path / "none") == "-O3"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "instances", "watches", "named"),
+    [
+        (2, 128, 192536, ""),
+        (3, 128, 524288, "max_user_instances is 128: 3 nodes"),
+        (2, 16, 524288, "max_user_instances is 16"),
+        (2, 512, 8192, "max_user_watches is 8192"),
+        (9, 512, 524288, ""),
+    ],
+)
+def test_small_inotify_limits_are_told_with_the_line_that_raises_them(
+    tmp_path, nodes, instances, watches, named
+):
+    (tmp_path / "max_user_instances").write_text(f"{instances}\n")
+    (tmp_path / "max_user_watches").write_text(f"{watches}\n")
+    said = machine.inotify(nodes, tmp_path)
+    assert named in said and bool(named) == bool(said)
+    if said:
+        assert "sudo sysctl fs.inotify.max_user_instances=512" in said
+
+
+def test_limits_that_are_not_known_are_not_judged(tmp_path):
+    assert machine.inotify(9, tmp_path) == ""

@@ -1,6 +1,6 @@
 """What facts show directly: who listens where, who was killed, what clients were told.
 
-Pure readers of `facts.Facts`, which the mistakes of rules.py share.
+Pure readers of `facts.Facts`, which the rules share.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import datetime
 import re
 from collections.abc import Iterator
 
+from labkit.diagnosis import facts as gathered
+from labkit.diagnosis.facts import Facts, container_of, env, has, mains, runs, status_of, words
 from labkit.kube import pod_status, refs
 from labkit.kube.proxy import OLLAMA_PORT
-from labkit.lessons import facts as gathered
-from labkit.lessons.facts import Facts, container_of, has, runs, status_of
 from labkit.ui import units
 
 _LISTENS = re.compile(r"Listening on (\S+):(\d+)")
@@ -25,6 +25,15 @@ _PROMPT = re.compile(
 # Ollama 0.34 says "chat request" too
 _LEFT = re.compile(r"aborting (completion|chat) request due to client closing the connection")
 _KILLED = 128 + 9
+_OF_CONTROLLERS = (  # labels that a controller adds to its Pods
+    "pod-template-hash",
+    "controller-revision-hash",
+    "pod-template-generation",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+)
+_PROXY = re.compile(r"nginx|envoy|haproxy|caddy|traefik|proxy|auth|gateway")
+LAST = 10  # lines of a client's log that are about now
 SETTLED_S = 5.0  # what began a moment ago is late, not broken
 
 
@@ -33,16 +42,30 @@ def listens(facts: Facts, pod: dict) -> tuple[str, int]:
 
     With a proxy before it in its Pod, where that listens.
     """
-    sidecars = pod["spec"].get("initContainers", [])
-    if any(port["containerPort"] == OLLAMA_PORT for c in sidecars for port in c.get("ports", [])):
-        return "", OLLAMA_PORT
     container = container_of(pod) or {}
+    others = [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
+    ports = [port for one in others if one is not container for port in one.get("ports", [])]
+    if any(port["containerPort"] == OLLAMA_PORT for port in ports):
+        return "", OLLAMA_PORT
     log = facts.logs.get((pod["metadata"]["name"], container.get("name", "")), "")
     if found := _LISTENS.search(log):
         return found[1].strip("[]"), int(found[2])
-    given = {one["name"]: one.get("value", "") for one in container.get("env", [])}
-    host, _, port = given.get("OLLAMA_HOST", "").rpartition("//")[2].partition(":")
-    return host, int(port) if port.isdecimal() else OLLAMA_PORT
+    return address(env(container).get("OLLAMA_HOST", ""))
+
+
+def address(ollama_host: str) -> tuple[str, int]:
+    """Host and port that Ollama reads from OLLAMA_HOST: with a scheme, that scheme's own port.
+
+    >>> address("http://ollama"), address("ollama"), address("0.0.0.0:8080"), address("[::1]")
+    (('ollama', 80), ('ollama', 11434), ('0.0.0.0', 8080), ('::1', 11434))
+    """
+    scheme, found, rest = ollama_host.strip().partition("://")
+    usual = {"http": 80, "https": 443}.get(scheme, OLLAMA_PORT) if found else OLLAMA_PORT
+    place = (rest if found else ollama_host.strip()).partition("/")[0]
+    host, colon, port = place.rpartition(":")
+    if not colon or place.endswith("]"):
+        host, port = place, ""
+    return host.strip("[]"), int(port) if port.isdecimal() else usual
 
 
 def named(item: dict) -> str:
@@ -52,13 +75,13 @@ def named(item: dict) -> str:
 
 
 def labels_of(pod: dict) -> str:
-    """Its labels as kubectl writes them, without the one that a Deployment adds.
+    """Its labels as kubectl writes them, without those that its controller adds.
 
     >>> labels_of({"metadata": {"labels": {"app": "x", "pod-template-hash": "57f"}}})
     'app=x'
     """
     labels = pod["metadata"].get("labels", {})
-    said = [f"{key}={value}" for key, value in labels.items() if key != "pod-template-hash"]
+    said = [f"{key}={value}" for key, value in labels.items() if key not in _OF_CONTROLLERS]
     return ",".join(said) or "no label"
 
 
@@ -70,11 +93,18 @@ def end_of(message: str) -> str:
 
 def not_created(facts: Facts, said: str) -> str:
     """What the API server reports of Pods that it refuses now, or of objects that it was sent."""
-    troubles = [pod_status.workload_trouble(one, facts.told(one)) for one in facts.deployments]
-    for message in [*(one.message for one in troubles if one), facts.error]:
+    for message in refusals(facts):
         if found := re.search(said, message):
             return f"the API server reported: {found[0].strip()}"
     return ""
+
+
+def refusals(facts: Facts) -> Iterator[str]:
+    """Why workloads get no Pods, in the words of their conditions and events; then the error."""
+    for _, one in facts.workloads:
+        if found := pod_status.workload_trouble(one, facts.told(one)):
+            yield found.message
+    yield " ".join(facts.error.split())
 
 
 def statuses(facts: Facts) -> Iterator[tuple[dict, dict]]:
@@ -152,7 +182,35 @@ def selected(facts: Facts, service: dict) -> list[dict]:
 
 def unheard(facts: Facts) -> list[dict]:
     """Pods whose Ollama runs, and does not answer from outside of the Pod."""
-    return [pod for pod in facts.pods if runs(pod) and pod["metadata"]["name"] not in facts.held]
+    heard = facts.held.keys() | facts.answers.keys()
+    return [pod for pod in facts.pods if runs(pod) and pod["metadata"]["name"] not in heard]
+
+
+def beside(pod: dict) -> list[dict]:
+    """The containers that run beside a Pod's Ollama: proxies, exporters."""
+    return [one for one in mains(pod) if one is not container_of(pod)]
+
+
+def served_beside(pod: dict, target: int | str | None) -> bool:
+    """May another container of the Pod listen on that port? One may listen undeclared."""
+    ports = [one.get("ports", []) for one in beside(pod)]
+    known = [port for some in ports for port in some]
+    if any(target in (port["containerPort"], port.get("name")) for port in known):
+        return True
+    return isinstance(target, int) and any(not some for some in ports)
+
+
+def fronted(facts: Facts, pod: dict) -> bool:
+    """Does a Service lead to another container of that Pod, in the place of its Ollama?"""
+    targets = [
+        port.get("targetPort", port["port"])
+        for service in facts.services
+        if pod in selected(facts, service)
+        for port in service["spec"].get("ports", [])
+    ]
+    images = [one.get("image", "") for one in beside(pod)]
+    is_before = any(_PROXY.search(image) for image in images)
+    return is_before or any(served_beside(pod, target) for target in targets)
 
 
 def lost(facts: Facts) -> Iterator[tuple[dict, dict, dict, int]]:
@@ -161,8 +219,10 @@ def lost(facts: Facts) -> Iterator[tuple[dict, dict, dict, int]]:
         ports = service["spec"].get("ports", [])
         for pod in filter(runs, selected(facts, service)):
             _, listened = listens(facts, pod)
-            leads = [number_of(pod, port.get("targetPort", port["port"])) for port in ports]
-            if ports and listened not in leads:
+            targets = [port.get("targetPort", port["port"]) for port in ports]
+            if any(served_beside(pod, target) for target in targets):
+                continue
+            if ports and listened not in [number_of(pod, target) for target in targets]:
                 yield service, ports[0], pod, listened
 
 
@@ -170,23 +230,25 @@ def number_of(pod: dict, port: int | str | None) -> int | None:
     """The number of a Pod's port, which may be named; None for a name that it lacks."""
     if isinstance(port, int) or str(port).isdecimal():
         return int(port)
-    ports = [one for container in pod["spec"]["containers"] for one in container.get("ports", [])]
+    ports = [one for container in mains(pod) for one in container.get("ports", [])]
     return next((one["containerPort"] for one in ports if one.get("name") == port), None)
 
 
 def clients(facts: Facts) -> Iterator[tuple[str, str]]:
     """What a client was told, and the words of its command.
 
-    The error that was given, and each container other than Ollama with its log.
+    The error that was given, and the last lines of each container other than Ollama. One that
+    ended with exit code 0 has got what it wanted.
     """
     yield facts.error, facts.error
     for pod in facts.pods:
         main = (container_of(pod) or {}).get("name")
-        for (of, container), text in facts.logs.items():
-            if of == pod["metadata"]["name"] and container != main:
+        for (of, container), log in facts.logs.items():
+            ended = status_of(pod, container).get("state", {}).get("terminated", {})
+            if of == pod["metadata"]["name"] and container != main and ended.get("exitCode") != 0:
+                text = "\n".join([line for line in log.splitlines() if line.strip()][-LAST:])
                 spec = _spec_of(pod, container)
-                words = [*spec.get("command", []), *spec.get("args", [])]
-                yield text, " ".join(words + [one.get("value", "") for one in spec.get("env", [])])
+                yield text, " ".join([words(spec), *env(spec).values()])
 
 
 def lacking(facts: Facts) -> list[str]:
@@ -194,8 +256,9 @@ def lacking(facts: Facts) -> list[str]:
     return sorted(
         pod["metadata"]["name"]
         for pod in facts.pods
-        if not has(facts.held.get(pod["metadata"]["name"], [facts.model]), facts.model)
-        and (refs.ready(pod) or seconds_run(pod) >= SETTLED_S)
+        if facts.model
+        and not has(facts.held.get(pod["metadata"]["name"], [facts.model]), facts.model)
+        and (refs.ready(pod) or seconds_run(facts, pod) >= SETTLED_S)
     )
 
 
@@ -223,11 +286,22 @@ def _ended(prompt: re.Match) -> datetime.datetime:
     return datetime.datetime.strptime(prompt[1], "%Y/%m/%d - %H:%M:%S")
 
 
-def seconds_run(pod: dict) -> float:
+def seconds_run(facts: Facts, pod: dict) -> float:
     """How long its Ollama has run."""
     status = status_of(pod, container_of(pod)["name"])
-    begun = units.moment_of(status["state"]["running"]["startedAt"])
-    return (datetime.datetime.now(datetime.UTC) - begun).total_seconds()
+    return seconds_since(facts, status["state"]["running"]["startedAt"])
+
+
+def age_s(facts: Facts, item: dict) -> float:
+    """Of an object; one that does not say when it was made is old."""
+    born = item["metadata"].get("creationTimestamp")
+    return seconds_since(facts, born) if born else float("inf")
+
+
+def seconds_since(facts: Facts, moment: str) -> float:
+    """How long before the facts were taken that was, in Kubernetes' own form of a time."""
+    taken = units.moment_of(facts.taken) if facts.taken else datetime.datetime.now(datetime.UTC)
+    return (taken - units.moment_of(moment)).total_seconds()
 
 
 def _spec_of(pod: dict, name: str) -> dict:

@@ -1,13 +1,13 @@
-"""labkit/lessons/facts.py: what is asked of the cluster for a diagnosis, and what counts."""
+"""labkit/diagnosis/gathering.py: what is asked of the cluster for a diagnosis, and what counts."""
 
 import json
 
 import pytest
 
+from labkit.diagnosis import gathering as gathered
 from labkit.errors import ApiSilent, NotFound, Refused, Unreachable
 from labkit.kube.discovery import Resource
 from labkit.kube.session import Session
-from labkit.lessons import facts as gathered
 from labkit.setup.build import registry
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -22,14 +22,20 @@ class Cluster:
         self.answers: dict[str, dict] = {}
         self.texts: dict[str, str] = {}
         self.asked: list[tuple[str, dict]] = []
+        self.accepts: list[str] = []
+        self.refused: dict[str, str] = {}
         self.error: Exception | None = None
 
     def resource(self, word: str) -> Resource:
         return Resource("v1", word, word, word != "nodes")
 
-    def request(self, method: str, path: str, *, query=None, timeout_s: float) -> dict:
+    def request(self, method: str, path: str, *, query=None, accept="", timeout_s: float) -> dict:
         assert method == "GET"  # a diagnosis changes nothing
         self.asked.append((path, query or {}))
+        self.accepts += [accept] if accept else []
+        if path in self.refused:
+            happened = f"the API server rejected the request ({self.refused[path]})"
+            raise Refused(happened, "Authorization Required", "look")
         if self.error:
             raise self.error
         if "/proxy/" in path:
@@ -59,7 +65,7 @@ def gather(cluster, tmp_path):
     config.write_text("current-context: kind-lab\n")
     session = Session("mine", "", config)
     object.__setattr__(session, "api", cluster)
-    return lambda error=None: gathered.gather(session, error)
+    return lambda error=None, **options: gathered.gather(session, error, **options)
 
 
 def at(plural: str, namespace: str = "mine") -> str:
@@ -178,3 +184,48 @@ def test_the_context_that_kubectl_takes_is_read_from_the_labs_own_file(gather, t
     assert gather().chosen == "other"
     (tmp_path / "kubeconfig").unlink()
     assert gather().chosen == ""
+
+
+def test_of_helms_records_only_the_metadata_is_asked_for(cluster, gather):
+    cluster.items[at("secrets")] = [
+        {"metadata": {"name": "sh.helm.release.v1.a.v1", "labels": {"status": "deployed"}}}
+    ]
+    (record,) = gather().releases
+    assert record["metadata"]["labels"]["status"] == "deployed" and "data" not in record
+    ((_, query),) = [(path, q) for path, q in cluster.asked if path.endswith("/secrets")]
+    assert query == {"fieldSelector": "type=helm.sh/release.v1"}
+    (accept,) = cluster.accepts
+    assert accept.startswith("application/json;as=PartialObjectMetadataList")
+
+
+def test_an_ollama_behind_a_proxy_that_refuses_is_no_silent_one(cluster, gather):
+    cluster.items[at("pods")] = [pod("a")]
+    cluster.refused[f"{at('pods')}/a:11434/proxy/api/tags"] = "401"
+    facts = gather()
+    assert (facts.held, facts.answers) == ({}, {"a": 401})
+
+
+def test_a_right_that_the_user_lacks_for_the_proxy_is_no_answer_of_the_pod(cluster, gather):
+    cluster.items[at("pods")] = [pod("a")]
+    cluster.refused[f"{at('pods')}/a:11434/proxy/api/tags"] = "Forbidden"
+    assert gather().answers == {}
+
+
+def test_what_may_not_be_listed_is_told(cluster, gather):
+    cluster.items["/api/v1/nodes"] = ["forbidden"]
+    assert gather().unread == ["nodes: forbidden"]
+
+
+def test_outside_of_the_workshop_neither_its_model_nor_its_mirror_is_looked_for(
+    cluster, gather, monkeypatch
+):
+    monkeypatch.setattr(gathered, "refused", lambda *_: pytest.fail("asked"))
+    cluster.items[at("pods")] = [pod("a")]
+    facts = gather(outside=True)
+    assert (facts.model, facts.chosen, facts.registry, facts.images) == ("", "", {}, ())
+
+
+def test_a_whole_record_has_what_is_past_too(cluster, gather):
+    cluster.items[at("pods")] = [pod("goes", deletionTimestamp=BORN), pod("stays")]
+    names = [one["metadata"]["name"] for one in gather(whole=True).pods]
+    assert (names, len(gather().pods)) == (["goes", "stays"], 1)

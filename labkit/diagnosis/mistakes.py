@@ -1,50 +1,13 @@
-"""The classic mistakes: symptom, cause, fix, where to look; `likely` names the one that is made.
+"""The classic mistakes of the workshop: symptom, cause, fix, where to look.
 
-The table is also docs/troubleshooting.md (troubleshooting.py writes it). Specific before
-general: the first row whose function sees something is the diagnosis.
+The table is also in docs/troubleshooting.md (tools/troubleshooting.py writes it). Specific before
+general: of rows that are as sure, the first whose function sees something is the diagnosis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
-from labkit.errors import LabError
-from labkit.kube.session import Session
-from labkit.lessons import facts as gathered
-from labkit.lessons import rules
-
-
-class Mistake(NamedTuple):
-    """One row. `look`: a line to look for oneself; `source`: where labkit looks, and `seen` reads
-    it. `saw` is what it saw here and now, "" in the table."""
-
-    id: str
-    symptom: str
-    cause: str
-    fix: str
-    look: str
-    source: str = ""
-    seen: Callable[[gathered.Facts], str] = lambda facts: ""
-    saw: str = ""
-
-
-def likely(session: Session, error: LabError | None = None) -> Mistake | None:
-    """The mistake that explains best the state of the cluster now, and `error` if there is one.
-
-    Asks the cluster once, two seconds at most for each thing asked; changes nothing. None: no
-    mistake of the table is seen, which does not mean that all is well.
-    """
-    return diagnosed(gathered.gather(session, error))
-
-
-def diagnosed(facts: gathered.Facts) -> Mistake | None:
-    """The first row of the table that the facts show."""
-    for mistake in MISTAKES:
-        if saw := mistake.seen(facts):
-            return mistake._replace(saw=saw)
-    return None
-
+from labkit.diagnosis import rules
+from labkit.diagnosis.mistake import LOGGED, SHOWN, Mistake
 
 MISTAKES = (
     Mistake(
@@ -191,6 +154,7 @@ MISTAKES = (
         "kubectl logs deployment/ollama",
         "Ollama's log: Listening on 127.0.0.1",
         rules.loopback,
+        sure=SHOWN,
     ),
     Mistake(
         "probe-wrong-port",
@@ -200,6 +164,7 @@ MISTAKES = (
         "kubectl events --types=Warning",
         "the probe, and Ollama's log",
         rules.wrong_probe_port,
+        sure=SHOWN,
     ),
     Mistake(
         "misspelt-name",
@@ -209,6 +174,7 @@ MISTAKES = (
         "kubectl get services",
         "logs of the clients (Pods and containers other than Ollama's), and the error",
         rules.misspelt_name,
+        sure=SHOWN,
     ),
     Mistake(
         "misspelt-model",
@@ -218,6 +184,7 @@ MISTAKES = (
         "kubectl logs --namespace=lab-system deployment/models --container=haproxy --tail=20",
         "what the lab's mirror did not have for the Pod, logs of clients, and the error",
         rules.misspelt_model,
+        sure=SHOWN,
     ),
     Mistake(
         "wrong-namespace",
@@ -227,6 +194,7 @@ MISTAKES = (
         "kubectl get pods --all-namespaces",
         "Ollamas in `default` and `lab` while yours is empty; the error",
         rules.wrong_namespace,
+        sure=SHOWN,
     ),
     Mistake(
         "selector-matches-nothing",
@@ -236,6 +204,7 @@ MISTAKES = (
         "kubectl get pods --show-labels; kubectl describe service/ollama",
         "labels of Pods and Deployments, the Service's selector",
         rules.no_match,
+        sure=SHOWN,
     ),
     Mistake(
         "wrong-target-port",
@@ -245,6 +214,7 @@ MISTAKES = (
         "kubectl describe service/ollama",
         "the Service's ports, and where Ollama listens by its log",
         rules.wrong_target_port,
+        sure=SHOWN,
     ),
     Mistake(
         "wrong-service-port",
@@ -254,6 +224,7 @@ MISTAKES = (
         "kubectl describe service/ollama",
         "the Service's ports, where Ollama listens, what clients asked in their logs or the error",
         rules.wrong_port,
+        sure=SHOWN,
     ),
     Mistake(
         "pods-not-ready",
@@ -263,6 +234,7 @@ MISTAKES = (
         "kubectl describe pods",
         "events Unhealthy of the Pods that a Service selects",
         rules.not_ready,
+        sure=SHOWN,
     ),
     Mistake(
         "model-on-one-replica",
@@ -272,6 +244,7 @@ MISTAKES = (
         "kubectl get pods -o name | xargs -I{} kubectl exec {} -- ollama list",
         "/api/tags of each Pod",
         rules.one_replica,
+        sure=SHOWN,
     ),
     Mistake(
         "model-not-pulled",
@@ -281,6 +254,7 @@ MISTAKES = (
         "kubectl exec deployment/ollama -- ollama list",
         "/api/tags of each Pod",
         rules.no_model,
+        sure=SHOWN,
     ),
     Mistake(
         "client-left",
@@ -293,5 +267,6 @@ MISTAKES = (
         "kubectl logs deployment/ollama",
         "Ollama's log: a prompt whose client gave up waiting, while none was answered",
         rules.no_turn,
+        sure=LOGGED,
     ),
 )

@@ -1,13 +1,14 @@
-"""lessons/mistakes.py and what it asks: each mistake as a cluster of Kubernetes 1.34 told it."""
+"""diagnosis/mistakes.py and what it asks: each mistake as a cluster of Kubernetes 1.34 told it."""
 
 import datetime
 import re
 
 import pytest
 
-from labkit.lessons import fault, mistakes
-from labkit.lessons import rules as diagnosis
-from labkit.lessons.facts import Facts
+from labkit.diagnosis import mistakes, ranking
+from labkit.diagnosis import rules as diagnosis
+from labkit.diagnosis.facts import Facts
+from labkit.lessons import fault
 
 MODEL = "models.lab-system:5001/library/lab-llama"
 NOW = datetime.datetime.now(datetime.UTC)
@@ -318,7 +319,7 @@ SEEN = [
 
 @pytest.mark.parametrize(("wanted", "given"), SEEN, ids=lambda one: one if type(one) is str else "")
 def test_each_mistake_is_recognised_by_what_it_leaves(wanted, given):
-    found = mistakes.diagnosed(given)
+    found = ranking.diagnosed(given)
     assert (found.id, bool(found.saw)) == (wanted, True), found
     assert "\n" not in found.saw and len(found.saw) < 300
 
@@ -391,7 +392,7 @@ WELL = {
 
 @pytest.mark.parametrize("given", WELL.values(), ids=WELL)
 def test_what_works_or_has_just_begun_gets_no_diagnosis(given):
-    assert mistakes.diagnosed(given) is None
+    assert ranking.diagnosed(given) is None
 
 
 def test_the_hunt_plants_mistakes_of_the_table_only_and_every_seed_gives_one():

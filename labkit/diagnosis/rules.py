@@ -10,16 +10,18 @@ from __future__ import annotations
 import difflib
 import re
 
+from labkit.diagnosis import symptoms
+from labkit.diagnosis.facts import Facts, container_of, has, repository, runs
+from labkit.diagnosis.symptoms import named
 from labkit.kube import refs
-from labkit.lessons import symptoms
-from labkit.lessons.facts import Facts, container_of, has, repository, runs
-from labkit.lessons.symptoms import named
 from labkit.ui import units
 
 _NO_CONTEXT = re.compile(
     r"context \S+ does not exist|no context exists|has no context|context was not found"
     r"|localhost:8080 was refused"
 )
+# 1.37 names no taint any more
+_AWAY = re.compile(r"node\.kubernetes\.io/un|untolerated taint\(s\)")
 _NO_SUCH_HOST = re.compile(
     r"no such host|resolve (the given hostname|host)|Failed to resolve|bad address"
     r"|Name (or service not known|does not resolve)"
@@ -92,9 +94,7 @@ def node_down(facts: Facts) -> str:
         node = pod["spec"].get("nodeName")
         if node in down:
             return f"{named(pod)} is on node {node}, which is not Ready"
-    waits = [
-        message for _, message in symptoms.unplaced(facts) if "node.kubernetes.io/un" in message
-    ]
+    waits = [text for _, text in symptoms.unplaced(facts) if _AWAY.search(text)]
     if down and waits:
         return f"{', '.join(sorted(down))} not Ready: {waits[0].partition('. ')[0]}"
     return ""
@@ -185,7 +185,7 @@ def no_storage_class(facts: Facts) -> str:
 
 def no_room(facts: Facts) -> str:
     for pod, message in symptoms.unplaced(facts):
-        if "Insufficient" in message:
+        if "Insufficient" in message or "Too many pods" in message:
             return f"{named(pod)}: {message.partition('. ')[0]}"
     return ""
 
@@ -193,6 +193,8 @@ def no_room(facts: Facts) -> str:
 def loopback(facts: Facts) -> str:
     for pod in symptoms.unheard(facts):
         host, port = symptoms.listens(facts, pod)
+        if symptoms.fronted(facts, pod):
+            continue
         if host in ("localhost", "::1") or host.startswith("127."):
             return f"{named(pod)} listens on {host}:{port}, which is its own loopback"
     return ""
@@ -210,7 +212,9 @@ def wrong_probe_port(facts: Facts) -> str:
 
 
 def no_match(facts: Facts) -> str:
-    templates = [one["spec"]["template"]["metadata"].get("labels", {}) for one in facts.deployments]
+    templates = [
+        one["spec"]["template"]["metadata"].get("labels", {}) for _, one in facts.workloads
+    ]
     for service in facts.services:
         selector = service["spec"].get("selector") or {}
         if not selector or symptoms.selected(facts, service):
@@ -254,7 +258,7 @@ def not_ready(facts: Facts) -> str:
             continue
         for pod in pods:
             failed = [one for one in facts.told(pod) if one.get("reason") == "Unhealthy"]
-            if runs(pod) and failed and symptoms.seconds_run(pod) >= symptoms.SETTLED_S:
+            if runs(pod) and failed and symptoms.seconds_run(facts, pod) >= symptoms.SETTLED_S:
                 said = symptoms.end_of(failed[-1]["message"])
                 return f"{named(service)} has no ready Pod; {named(pod)}: {said}"
     return ""
@@ -263,11 +267,34 @@ def not_ready(facts: Facts) -> str:
 def misspelt_name(facts: Facts) -> str:
     names = [service["metadata"]["name"] for service in facts.services]
     for said, words in symptoms.clients(facts):
-        found = _HOST.search(f"{said} {words}") if _NO_SUCH_HOST.search(said) else None
-        host = next(filter(None, found.groups())) if found else ""
-        if host and host.partition(".")[0] not in names:
+        host = unresolved(said, words)
+        name, _, rest = host.partition(".")
+        if host and name not in names and is_of_namespace(rest, facts.namespace):
             return f"a client called {host}; Services here: {', '.join(names) or 'none'}"
     return ""
+
+
+def unresolved(said: str, words: str) -> str:
+    """The host that a client could not resolve last: of that line, else of its command.
+
+    >>> unresolved("GET http://a.example/ 200\\nlookup olama on 10.96.0.10:53: no such host", "")
+    'olama'
+    """
+    lines = [line for line in said.splitlines() if _NO_SUCH_HOST.search(line)]
+    if not lines:
+        return ""
+    found = _HOST.search(lines[-1]) or _HOST.search(words)
+    return next(filter(None, found.groups())) if found else ""
+
+
+def is_of_namespace(rest: str, namespace: str) -> bool:
+    """Is a host with that after its first dot a Service's name in this namespace?
+
+    >>> [is_of_namespace(rest, "lab") for rest in ("", "lab.svc", "other", "ollama.ai")]
+    [True, True, False, False]
+    """
+    place, _, domain = rest.partition(".")
+    return place in ("", namespace) and domain in ("", "svc", "svc.cluster.local")
 
 
 def misspelt_model(facts: Facts) -> str:
@@ -283,15 +310,30 @@ def misspelt_model(facts: Facts) -> str:
 
 def one_replica(facts: Facts) -> str:
     lacking = symptoms.lacking(facts)
-    if lacking and len(lacking) < len(facts.held):
-        pods = units.count(len(facts.held), "Pod")
-        return f"{len(lacking)} of {pods} without {facts.model}: {', '.join(lacking)}"
+    alike: dict[str, list[str]] = {}
+    for pod in facts.pods:
+        if pod["metadata"]["name"] in facts.held:
+            alike.setdefault(symptoms.labels_of(pod), []).append(pod["metadata"]["name"])
+    for names in alike.values():
+        lack = [name for name in lacking if name in names]
+        if lack and len(lack) < len(names):
+            pods = units.count(len(names), "Pod")
+            return f"{len(lack)} of {pods} without {facts.model}: {', '.join(lack)}"
     return ""
 
 
 def no_model(facts: Facts) -> str:
-    lacking = symptoms.lacking(facts)
+    lacking = [
+        name for name in symptoms.lacking(facts) if not facts.held[name] or _was_asked(facts, name)
+    ]
     return f"{', '.join(lacking)} answers, and has no {facts.model}" if lacking else ""
+
+
+def _was_asked(facts: Facts, name: str) -> bool:
+    """Was an Ollama that has other models asked for one that it does not have?"""
+    log = "\n".join(text for (of, _), text in facts.logs.items() if of == name)
+    last = re.findall(r'\| (\d{3}) \|.*"/(?:api/(?:generate|chat)|v1/\S*completions)"', log)[-1:]
+    return last == ["404"] or "not found" in facts.error
 
 
 def no_turn(facts: Facts) -> str:

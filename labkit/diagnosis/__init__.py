@@ -1,0 +1,1 @@
+"""What is wrong in a namespace: facts, evidence, and the rules that name a cause."""

@@ -1,0 +1,137 @@
+"""NetworkPolicies: whom they let in, against who was let in and who was not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from labkit.diagnosis import symptoms
+from labkit.diagnosis.facts import Facts, container_of, runs
+from labkit.diagnosis.mistake import SHOWN, Mistake
+from labkit.diagnosis.symptoms import named
+
+_TIMEOUT = re.compile(
+    r"[^\n]*(?:timed? ?out|i/o timeout|deadline exceeded|Connection timed out)[^\n]*", re.IGNORECASE
+)
+_ANSWERED = re.compile(r'\[GIN\] [^|]+\| 200 \|[^|]+\|\s*([\d.a-f:]+) \|\s*\w+\s+"/(?:api|v1)/')
+
+
+def matches(selector: dict | None, labels: dict[str, str]) -> bool:
+    """Does a label selector take these labels? An empty one takes all.
+
+    >>> matches({"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]}, {"a": "b"})
+    True
+    """
+    if selector is None:
+        return False
+    if not selector.get("matchLabels", {}).items() <= labels.items():
+        return False
+    for one in selector.get("matchExpressions", []):
+        value, values = labels.get(one["key"]), one.get("values", [])
+        fits = {
+            "In": value in values,
+            "NotIn": value not in values,
+            "Exists": value is not None,
+            "DoesNotExist": value is None,
+        }
+        if not fits[one["operator"]]:
+            return False
+    return True
+
+
+def lets_in(facts: Facts, server: dict, client: dict, port: int) -> bool:
+    """Do the policies let that Pod of this namespace reach the other one at that port?"""
+    labels = server["metadata"].get("labels", {})
+    chosen = [
+        one["spec"]
+        for one in facts.policies
+        if matches(one["spec"].get("podSelector", {}), labels)
+        and "Ingress" in one["spec"].get("policyTypes", ["Ingress"])
+    ]
+    if not chosen:
+        return True
+    return any(
+        _takes(rule, client, port, server) for spec in chosen for rule in spec.get("ingress") or []
+    )
+
+
+def _takes(rule: dict, client: dict, port: int, server: dict) -> bool:
+    ports = [one.get("port") for one in rule.get("ports", [])]
+    numbers = [symptoms.number_of(server, one) for one in ports if one is not None]
+    if ports and None not in ports and port not in numbers:
+        return False
+    peers = rule.get("from", [])
+    if not peers:
+        return True
+    labels = client["metadata"].get("labels", {})
+    for peer in peers:
+        if "ipBlock" in peer:
+            return True  # not decided here: it may well fit
+        spaces = peer.get("namespaceSelector")
+        if spaces is not None and spaces != {}:
+            return True  # the labels of the namespace are not among the facts
+        if peer.get("podSelector") is None or matches(peer["podSelector"], labels):
+            return True
+    return False
+
+
+def _servers(facts: Facts) -> Iterator[tuple[dict, int]]:
+    for pod in filter(runs, facts.pods):
+        yield pod, symptoms.listens(facts, pod)[1]
+
+
+def _clients(facts: Facts) -> Iterator[dict]:
+    for pod in facts.pods:
+        if not container_of(pod):
+            yield pod
+
+
+def blocked(facts: Facts) -> str:
+    """A client whose request timed out, and that no policy lets in."""
+    for client in _clients(facts):
+        found = list(_TIMEOUT.finditer(facts.log(client)))[-1:]
+        for server, port in _servers(facts) if found else []:
+            if not lets_in(facts, server, client, port):
+                said = symptoms.end_of(found[0][0])
+                return f"no policy lets {named(client)} reach {named(server)}; its log: {said}"
+    return ""
+
+
+def ignored(facts: Facts) -> str:
+    """A client that was answered, though no policy lets it in."""
+    for server, port in _servers(facts):
+        name = (container_of(server) or {})["name"]
+        log = facts.logs.get((server["metadata"]["name"], name), "")
+        addresses = set(_ANSWERED.findall(log))
+        for client in _clients(facts):
+            address = client.get("status", {}).get("podIP")
+            if address in addresses and not lets_in(facts, server, client, port):
+                return f"{named(server)} answered {named(client)}, which no policy lets in"
+    return ""
+
+
+ROWS = (
+    Mistake(
+        "network-policy-blocks",
+        "a client's requests time out, though the Service has ready endpoints",
+        "a NetworkPolicy selects the Ollama, and none lets this client in",
+        "add the client to ingress.from of the policy, or give it the labels that are there",
+        "kubectl describe networkpolicies",
+        "NetworkPolicies, labels of Pods, logs of clients",
+        blocked,
+        sure=SHOWN,
+        unless="a Pod with the client's labels gets an answer",
+        rules_out=("wrong-service-port",),
+    ),
+    Mistake(
+        "network-policy-ignored",
+        "a NetworkPolicy that keeps no client out",
+        "the cluster's network plugin does not enforce NetworkPolicies",
+        "install a plugin that does (Calico, Cilium, kindnet from kind 0.24 on)",
+        "kubectl get pods --namespace=kube-system",
+        "NetworkPolicies, labels and addresses of Pods, Ollama's access log",
+        ignored,
+        sure=SHOWN,
+        unless="the request was answered before the policy was made",
+    ),
+)
