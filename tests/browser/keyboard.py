@@ -15,7 +15,7 @@ CELL = """() => {
   const panel = window.jupyterapp.shell.currentWidget, book = panel.content;
   const cell = book.activeCell;
   return JSON.stringify({
-    name: panel.context.path, mode: book.mode, index: book.activeCellIndex, last: book.widgets.length - 1,
+    mode: book.mode, index: book.activeCellIndex, last: book.widgets.length - 1,
     kind: cell.model.type, tags: cell.model.getMetadata("tags") || [],
     count: cell.model.executionCount ?? null, text: cell.model.sharedModel.source,
     outputs: cell.model.outputs ? cell.model.outputs.toJSON() : [],
