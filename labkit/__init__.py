@@ -21,8 +21,9 @@ True
 | `lab.connect` | a Service or a Pod, reached from Python outside the cluster |
 | `lab.try_way`, `lab.ways` | a way to bring the model to each new Pod: tried, and all compared |
 | `lab.plant` | an Ollama with a mistake in it, to find |
-| `lab.check`, `lab.solved` | is a step done? says what it saw and what to try |
+| `lab.check`, `lab.solved` | is a step done? says what it saw and what to try; which are? |
 | `lab.hint` | the next hint for a step: a question, where to look, the command |
+| `lab.solution` | the solution of an exercise, as text |
 | `lab.goto`, `lab.reset` | your namespace as a step finds it, or empty; from anything |
 | `lab.model` | full name of the lab's model, as `ollama pull` wants it; `$MODEL` when that is set |
 | `lab.status`, `check_all`, `timetable`, `troubles` | for those who teach: four tables |
@@ -80,8 +81,9 @@ _HOMES = {
     "scale": "kube.workloads",
     "show": "ollama.local_models",
     "slow_model": "ollama.models",
+    "solution": "lessons.hints",
     "solved": "lessons.checks",
-    "start": "kube.session",
+    "start": "lessons.progress",
     "status": "commands.instructor",
     "step_buttons": "commands.instructor",
     "stop": "ollama.running_models",
