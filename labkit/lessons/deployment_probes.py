@@ -87,10 +87,11 @@ def every_pod_has_both(session: Session) -> Seen:
     if not everywhere.passed:
         return everywhere
     for one in pods(session):
-        name = f"pod/{one['metadata']['name']}"
-        if refs.ready(one) and not any(same(m, slow_model.NAME) for m in models.names(name)):
+        name = one["metadata"]["name"]
+        held = models.names(f"pod/{name}") if refs.ready(one) else [slow_model.NAME]
+        if not any(same(model, slow_model.NAME) for model in held):
             saw = f"{name} has {labkit.model}, and lacks {slow_model.NAME}"
-            return Seen(False, saw, f'lab.pull(slow, at="{name}")')
+            return Seen(False, saw, f'lab.pull("{slow_model.NAME}", at="pod/{name}")')
     return Seen(True, f"{everywhere.saw}, and have {slow_model.NAME}")
 
 

@@ -22,7 +22,9 @@ def service_reaches_ollama(session: Session) -> Seen:
         if OLLAMA_PORT not in ports:
             said = ", ".join(map(str, ports)) or "none"
             saw = f"service/ollama has port {said}, and clients call ollama:{OLLAMA_PORT}"
-            return Seen(False, saw, f'lab.create_service("ollama", tcp={OLLAMA_PORT})')
+            return Seen(
+                False, saw, 'lab.delete("service/ollama"); lab.create_service("ollama", tcp=11434)'
+            )
         with opened(session, "service/ollama", port=OLLAMA_PORT) as server:
             answer = server.get("/")
     except LabError as error:

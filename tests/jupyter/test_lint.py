@@ -246,7 +246,7 @@ def test_the_command_says_file_cell_rule_and_what_instead(tmp_path, capsys):
     assert lint.main([str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert f"{file}: cell 3, line 2: fixed-sleep: too short" in said
-    assert "1 notebooks, 1 findings" in said
+    assert "1 notebook, 1 finding" in said
 
 
 def test_the_command_passes_a_clean_notebook(tmp_path):

@@ -20,14 +20,18 @@ def exercises(file) -> list[list]:
 
 @pytest.mark.parametrize("file", LESSONS, ids=lambda file: file.stem)
 def test_no_cell_that_runs_does_an_exercise(file):
-    found = exercises(file)
-    assert found
-    for exercise, solution, check in found:
+    for exercise, solution, check in exercises(file):
         assert [line for line in exercise.source.splitlines() if not line.startswith("#")] == []
         assert solution.cell_type == "markdown" and solutions.code(solution)
         assert "check" in tags(check)
         step = check.source.partition('lab.check("')[2].partition('"')[0]
         assert solutions.of(step) == solutions.code(solution)
+
+
+def test_there_are_as_many_exercises_as_solutions_and_enough_of_both():
+    cells = [cell for file in LESSONS for cell in nbformat.read(file, as_version=4).cells]
+    found = sum(len(exercises(file)) for file in LESSONS)
+    assert found == sum(map(solutions.is_solution, cells)) >= 12
 
 
 def test_a_step_without_an_exercise_has_no_solution():

@@ -82,8 +82,8 @@ CASES = {
     ),
     "04-scale/your-turn": (
         [
-            ("one Pod, which has it", Lab(three((MODEL,))), "has 1 ready Pods of 1, wanted 3"),
-            ("one pull reaches one Pod", Lab(three((MODEL,), (), ())), "2 of 3 Pods lack"),
+            ("one Pod, which has it", Lab(three((MODEL,))), "wanted 3"),
+            ("one pull reaches one Pod", Lab(three((MODEL,), (), ())), "2 of 3 Pods"),
             ("a second one reaches another", Lab(three((MODEL,), (MODEL,), ())), "1 of 3"),
         ],
         Lab(three((MODEL,), (MODEL,), (MODEL,))),
@@ -184,7 +184,7 @@ CASES = {
             (
                 "a Pod of one's own beside the broken Deployment",
                 Lab([Pod("new", (MODEL,)), Pod("broken", ready_s=None)], 1, PORTS),
-                "1 ready Pods of 2",
+                "deployment/ollama",
             ),
         ],
         Lab(three((MODEL,)), ports=PORTS),
