@@ -22,8 +22,9 @@ True
 | `lab.try_way`, `lab.ways` | a way to bring the model to each new Pod: tried, and all compared |
 | `lab.plant` | an Ollama with a mistake in it, to find |
 | `lab.diagnose` | what is wrong in a namespace, of the lab's cluster or of any other |
-| `lab.check`, `lab.solved` | is a step done? what was seen, and what to try |
+| `lab.check`, `lab.solved` | is a step done? what was seen, and what to try; which are? |
 | `lab.hint` | the next hint for a step: a question, where to look, the command |
+| `lab.solution` | the solution of an exercise, as text |
 | `lab.goto`, `lab.reset` | your namespace as a step begins, or empty; from any state |
 | `lab.model` | full name of the lab's model, as `ollama pull` wants it; `$MODEL` when that is set |
 | `lab.status`, `check_all`, `timetable`, `troubles` | for teachers: four tables |
@@ -82,8 +83,9 @@ _HOMES = {
     "scale": "kube.workloads",
     "show": "ollama.local_models",
     "slow_model": "ollama.models",
+    "solution": "lessons.hints",
     "solved": "lessons.checks",
-    "start": "kube.session",
+    "start": "lessons.progress",
     "status": "commands.instructor",
     "step_buttons": "commands.instructor",
     "stop": "ollama.running_models",

@@ -16,7 +16,6 @@ from labkit.kube.helm import helm_upgrade as helm_upgrade
 from labkit.kube.pod_logs import logs as logs
 from labkit.kube.pod_run import run as run
 from labkit.kube.proxy import connect as connect
-from labkit.kube.session import start as start
 from labkit.kube.tables import events as events
 from labkit.kube.tables import get as get
 from labkit.kube.wait import rollout as rollout
@@ -29,7 +28,9 @@ from labkit.lessons.checks import check as check
 from labkit.lessons.checks import solved as solved
 from labkit.lessons.fault import plant as plant
 from labkit.lessons.hints import hint as hint
+from labkit.lessons.hints import solution as solution
 from labkit.lessons.likely_cause import load_test as load_test
+from labkit.lessons.progress import start as start
 from labkit.lessons.reset.goto import goto as goto
 from labkit.lessons.reset.goto import reset as reset
 from labkit.lessons.trials import try_way as try_way

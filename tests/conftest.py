@@ -25,6 +25,7 @@ def own_world(request, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(folder / "no-kubeconfig"))
     for name in ("MODEL", "DOCKER_HOST", *(n for n in os.environ if n.startswith("LAB_"))):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LAB_WORK", str(folder / "no-work"))  # nothing is kept of what a test passes
     monkeypatch.setenv("LAB_SPEED", "1")  # limits are those of the reference machine
 
 

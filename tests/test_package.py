@@ -31,8 +31,9 @@ def test_the_public_names_are_exactly_the_listed_ones():
         "Chart LabError Table apply bake chat check check_all choice connect create_deployment "
         "create_service dashboard delete diagnose each_pod events exec generate get goto "
         "helm_uninstall helm_upgrade hey hint load_test logs manifest metrics mirrored model "
-        "models plant processes ps pull reset restart rollout run scale show slow_model solved "
-        "start status step_buttons stop timeline timetable top troubles try_way wait ways".split()
+        "models plant processes ps pull reset restart rollout run scale show slow_model "
+        "solution solved start status step_buttons stop timeline timetable top troubles "
+        "try_way wait ways".split()
     )
     assert labkit.LabError is LabError
     public = {name for name in dir(labkit) if not name.startswith("_")}

@@ -182,7 +182,9 @@ CALLS = {
 NO_LINE = {
     **dict.fromkeys(["LabError", "Chart", "Table", "model"], "no call"),
     **dict.fromkeys(["choice", "step_buttons", "dashboard"], "a display, not a command"),
-    **dict.fromkeys(["check", "solved", "hint", "start", "timetable", "troubles"], "of the lab"),
+    **dict.fromkeys(
+        ["check", "solved", "hint", "solution", "start", "timetable", "troubles"], "of the lab"
+    ),
     **dict.fromkeys(["goto", "reset", "plant"], "many commands, told in words"),
     **dict.fromkeys(["timeline", "ways"], "a picture or a table of much that is read"),
     "try_way": "the lines of the calls that it makes",

@@ -13,12 +13,11 @@ from typing import Any
 from labkit.commands import status as parts
 from labkit.diagnosis import mistakes
 from labkit.errors import LabError
-from labkit.jupyter import copies
 from labkit.kube import session
+from labkit.learner import places
 from labkit.lessons import checks, steps
 from labkit.lessons.reset import goto
 from labkit.setup.host import paths
-from labkit.ui import units
 from labkit.ui.live import echo
 from labkit.ui.table import Table
 from labkit.ui.widgets import Panel, panel
@@ -48,14 +47,9 @@ def check_all() -> Table:
 
         lab.check_all()
 
-    Equals `./lab check`. Raises NotStarted, ApiSilent.
+    The same as `lab.check()`, and equals `./lab check`. Raises NotStarted, ApiSilent.
     """
-    here = session.current()
-    echo("./lab check")
-    found = checks.ask("")
-    done = sum(bool(one.passed) for one in found)
-    caption = f"namespace {here.namespace}: {done} of {units.count(len(found), 'step')} done now"
-    return checks.table(found, caption)
+    return checks.check()
 
 
 def timetable(begin: str = "0:00") -> Table:
@@ -70,7 +64,7 @@ def timetable(begin: str = "0:00") -> Table:
     at = _clock(begin)
     rows: list[list[Any]] = []
     items: list[dict[str, Any]] = []
-    for file in sorted(copies.source().glob("[0-9]*.ipynb")):
+    for file in sorted(places.lessons().glob("[0-9]*.ipynb")):
         minutes, run_s = _minutes(file), _run_s(file.name)
         begins = f"{at // 60 % 24}:{at % 60:02}"
         rows.append([file.stem, begins, minutes, "" if run_s is None else f"{run_s:.0f}"])

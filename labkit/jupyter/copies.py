@@ -7,24 +7,10 @@ import json
 import os
 from pathlib import Path
 
+from labkit.learner import places
 from labkit.setup.host import paths
 
 RECORD = ".lessons.json"  # file in the learner's folder → hash of what was written into it
-
-
-def source() -> Path:
-    """The folder of the lessons: the wheel's, else the clone's."""
-    wheel = paths.PACKAGE / "notebooks"
-    return wheel if wheel.is_dir() else paths.PACKAGE.parent / "notebooks"
-
-
-def folder() -> Path:
-    """Where the learner works: $LAB_WORK, else `work` in the clone or, without one, here."""
-    named = os.environ.get("LAB_WORK")
-    if named:
-        return Path(named).expanduser().absolute()
-    clone = paths.PACKAGE.parent
-    return (clone if source().parent == clone else Path.cwd()) / "work"
 
 
 def refresh(work: Path, lessons: Path | None = None) -> list[str]:
@@ -36,7 +22,7 @@ def refresh(work: Path, lessons: Path | None = None) -> list[str]:
     work.mkdir(parents=True, exist_ok=True)
     written = paths.read_json(work / RECORD)
     arrived = []
-    for lesson in sorted((lessons or source()).glob("*.ipynb")):
+    for lesson in sorted((lessons or places.lessons()).glob("*.ipynb")):
         content = lesson.read_bytes()
         copy = work / lesson.name
         if not copy.exists():

@@ -8,6 +8,7 @@ Exit code 1 with findings; each is one line: file, cell, line of the cell, rule,
 from __future__ import annotations
 
 import ast
+import copy
 import re
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from labkit.jupyter import limits, lint_cells, lint_python, lint_shell
 from labkit.jupyter.limits import tags
 from labkit.jupyter.lint_cells import Code
 from labkit.jupyter.run import found
+from labkit.learner import solutions
 from labkit.ui import units
 
 KNOWN_TAGS = {"alone", "exercise", "solution", "check", "raises-exception", *limits.TAGS}
@@ -45,12 +47,13 @@ class Finding(NamedTuple):
 
 def lint(notebook: nbformat.NotebookNode) -> list[Finding]:
     """Everything to fix in a notebook, in the order of its cells."""
+    run = solutions.runnable(copy.deepcopy(notebook))  # as the tests run it
     codes = [
         lint_cells.read(number, cell)
-        for number, cell in enumerate(notebook.cells, 1)
+        for number, cell in enumerate(run.cells, 1)
         if cell.cell_type == "code"
     ]
-    findings = [finding for rule in (_headings, _whole) for finding in rule(notebook)]
+    findings = [finding for rule in (_headings, _whole, _folded) for finding in rule(notebook)]
     findings += _unstarted(codes)
     for index, code in enumerate(codes):
         after = codes[index + 1] if index + 1 < len(codes) else None
@@ -93,6 +96,19 @@ def _whole(notebook: nbformat.NotebookNode) -> Iterator[Finding]:
             yield Finding(number, 0, "left-out", "a raw cell is not run: make it code or Markdown")
         for tag in tags(cell):
             yield from _tag(number, tag)
+
+
+def _folded(notebook: nbformat.NotebookNode) -> Iterator[Finding]:
+    """A learner's Run must not do the learner's exercise."""
+    for number, cell in enumerate(notebook.cells, 1):
+        if not solutions.is_solution(cell):
+            continue
+        if cell.cell_type == "code":
+            why = f"Run All does the exercise: make it a Markdown cell of {solutions.FORM}"
+            yield Finding(number, 0, "solution-runs", why)
+        elif solutions.code(cell) is None:
+            why = f"it cannot be read, so no test runs it: {solutions.FORM}"
+            yield Finding(number, 0, "solution-unread", why)
 
 
 def _tag(number: int, tag: str) -> Iterator[Finding]:

@@ -7,7 +7,7 @@
 | a dead kernel is noticed, no message is lost | always (kernel.py) |
 | a cell past its limit fails, whatever it does | always; tags `work-…` say the kind of work |
 | no cell is expected to fail, none passes against that, and none is left out | always |
-| the check of an exercise fails before the solution | tags `solution` and `check` |
+| a folded solution is run; the check of its exercise fails before it | tags `solution`, `check` |
 | what the cell showed, events, Pods and logs in the report of a failure | always |
 | the executed notebook, as it would look | folder `$LAB_ARTIFACTS`, else `artifacts/` |
 """
@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import nbformat
 import nbval.plugin
@@ -28,10 +29,21 @@ from labkit.errors import LabError
 from labkit.jupyter import executed, junit, namespace
 from labkit.jupyter.kernel import CellCutOff, Kernel
 from labkit.jupyter.limits import limit_s, tags
+from labkit.learner import places, solutions
 
 CHECK_WAIT = "LAB_CHECK_WAIT_S"  # labkit.lessons.checks reads it
 _STATE = pytest.StashKey["_Notebook"]()
 _MADE = pytest.StashKey[list[str]]()
+
+
+class _Reader:
+    """What nbval takes for nbformat: it reads solutions, which are Markdown, as cells to run."""
+
+    def read(self, *args: Any, **options: Any) -> nbformat.NotebookNode:
+        return solutions.runnable(nbformat.read(*args, **options))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(nbformat, name)
 
 
 class _Notebook:
@@ -41,6 +53,7 @@ class _Notebook:
         self.namespace = ""
         self.before: dict[str, str] = {}
         self.begun = time.monotonic()
+        self.work = tempfile.TemporaryDirectory(prefix="work-")  # of a learner who begins
         self.failed = ""
 
 
@@ -52,6 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     nbval.plugin.RunningKernel = Kernel  # looked up when a notebook begins
+    nbval.plugin.nbformat = _Reader()  # and this, when one is collected
     config.stash[_MADE] = []
     # the process that a namespace's label names: this one, or the one whose worker this is
     os.environ.setdefault("LAB_PROVING_PID", str(os.getpid()))
@@ -138,11 +152,14 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
             namespace.remove(notebook.namespace)
         os.environ.clear()
         os.environ.update(notebook.before)
+        notebook.work.cleanup()
     return result
 
 
 def _begin(config: pytest.Config, file: pytest.File, notebook: _Notebook) -> None:
     notebook.before = dict(os.environ)
+    os.environ[places.WORK] = notebook.work.name
+    os.environ["JPY_SESSION_NAME"] = str(file.path)  # as Jupyter tells a kernel its notebook
     if config.option.lab_no_namespace:
         return
     notebook.namespace = namespace.make(file.path)

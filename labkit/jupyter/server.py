@@ -14,6 +14,7 @@ from pathlib import Path
 
 from labkit.errors import JupyterFailed
 from labkit.jupyter import copies, terminals
+from labkit.learner import places
 from labkit.setup.build import registry
 from labkit.setup.cluster import environment, labs
 from labkit.setup.host import paths, shell, speed, web
@@ -60,7 +61,7 @@ def ensure(context: str = "") -> tuple[Server, list[str]]:
     Raises JupyterFailed, which names the log.
     """
     wanted(context, True)
-    work = copies.folder()
+    work = places.work()
     arrived = copies.refresh(work)
     terminal = terminals.command(context)  # also for a server that runs: its variables may change
     server = known()
@@ -122,7 +123,7 @@ def _start(work: Path, context: str, before: Server | None, terminal: list[str])
     with log.open("ab") as file:
         process = subprocess.Popen(
             _command(port, work, terminal),
-            env=_environment(token, context),
+            env=_environment(token, context, work),
             cwd=work,
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -167,13 +168,14 @@ def _command(port: int, work: Path, terminal: list[str]) -> list[str]:
     return [*words, "--allow-root"] if os.geteuid() == 0 else words
 
 
-def _environment(token: str, context: str) -> dict[str, str]:
+def _environment(token: str, context: str, work: Path) -> dict[str, str]:
     """The lab's variables, for terminals and kernels; and nothing of the user's Jupyter."""
     values = environment.exported(labs.Lab(context))
     path = os.environ.get("PATH", os.defpath)
     values["PATH"] = os.pathsep.join([values["PATH"], path])
     if context:
         values["LAB_CONTEXT"] = context
+    values[places.WORK] = str(work)  # where what the learner has passed is kept
     folder = paths.state("jupyter")
     own = {
         "JUPYTER_CONFIG_DIR": folder / "config",

@@ -1,4 +1,4 @@
-"""`lab.start()`: chooses the lab and the learner's namespace, and guards both."""
+"""What `lab.start()` chooses: the lab and the learner's namespace, and guards both."""
 
 from __future__ import annotations
 
@@ -41,16 +41,7 @@ class Session(notebook.Shown):
 
 
 def start(namespace: str | None = None) -> Session:
-    """Point this kernel at the lab and at your namespace; the first line of a notebook.
-
-    Afterwards `!kubectl`, `!helm` and `%%bash` act there too (KUBECONFIG, PATH and MODEL are
-    set), and a `!command` that fails makes its cell fail. The namespace is `lab`, or
-    $LAB_NAMESPACE; it must carry the lab's label, so nothing else is ever touched.
-
-        lab.start()
-
-    Raises NotUp, NamespaceNotOurs, ApiSilent.
-    """
+    """Enter the namespace and print what is chosen; `lab.start` shows the progress too."""
     session = enter(namespace)
     print(session)
     return session

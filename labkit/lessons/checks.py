@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from labkit.errors import CheckFailed, LabError, NotFound, OllamaSaid, Unreachable
 from labkit.kube import session
 from labkit.kube.session import Session
-from labkit.lessons import hints, steps
+from labkit.lessons import hints, progress, steps
 from labkit.lessons.seen import Seen
 from labkit.setup.cluster.outage import asked_again
 from labkit.setup.host import speed
 from labkit.setup.host.poll import Poll
 from labkit.ui import units
-from labkit.ui.live import Live
+from labkit.ui.live import Live, echo
 from labkit.ui.notebook import Shown
 from labkit.ui.table import Table
 
@@ -38,7 +38,7 @@ class Verdict(Shown):
 
     Of one that did not, also: `cause`, the likely one (or empty), `question`, the first hint,
     `fix`, what to try, `look`, a line to look for oneself. `passed` is None where it could not
-    be told.
+    be told. `passed_at`: when the learner first passed it, however the cluster is now; or empty.
     """
 
     step: str
@@ -49,10 +49,11 @@ class Verdict(Shown):
     question: str = ""
     fix: str = ""
     look: str = ""
+    passed_at: str = ""
 
     def plain(self) -> dict[str, Any]:
         """For programs."""
-        names = ("step", "passed", "saw", "cause", "question", "fix", "look")
+        names = ("step", "passed", "saw", "cause", "question", "fix", "look", "passed_at")
         found = {name: getattr(self, name) for name in names}
         return {**found, "waited_s": round(self.waited_s, 1)}
 
@@ -62,19 +63,25 @@ class Verdict(Shown):
     __repr__ = __str__
 
 
-def check(step: str, *, timeout_s: float | None = None) -> Verdict:
+def check(step: str | None = None, *, timeout_s: float | None = None) -> Verdict | Table:
     """Check whether a step is done, and show what was seen.
 
     A notebook's name alone, such as `"00-start"`, stands for those of its steps that no later one
     undoes. What was done a moment ago may need that moment, so a check tries again for up to
-    `timeout_s` seconds ($LAB_CHECK_WAIT_S, else 10, and more on a slow machine). It remembers
-    nothing and changes no object of the cluster; an Ollama that it queries may load the model.
+    `timeout_s` seconds ($LAB_CHECK_WAIT_S, else 10, and more on a slow machine). It changes no
+    object of the cluster; an Ollama that it queries may load the model. When a step passes, the
+    time is kept in your folder of notebooks.
 
         lab.check("00-start/run")
+
+    Without a step it returns a table of all of them: how each is in the cluster now, and when you
+    passed it. Equals `./lab check`.
 
     Raises CheckFailed (not yet: what was seen, the likely cause, and a question to think about;
     `.verdict` has all, and `lab.hint` more), UnknownStep, ApiSilent.
     """
+    if step is None:
+        return _every()
     if timeout_s is None:
         timeout_s = _patience_s()
     verdicts = [_wait_for(one, timeout_s) for one in steps.named(step)]
@@ -82,6 +89,17 @@ def check(step: str, *, timeout_s: float | None = None) -> Verdict:
         return verdicts[0]
     saw = f"{units.count(len(verdicts), 'step')} done"
     return Verdict(step, saw, sum(verdict.waited_s for verdict in verdicts))
+
+
+def _every() -> Table:
+    here = session.current()
+    echo("./lab check")
+    found = ask("")
+    earlier, now = (
+        sum(bool(getattr(one, name)) for one in found) for name in ("passed_at", "passed")
+    )
+    caption = f"namespace {here.namespace}: steps passed {earlier} of {len(found)}"
+    return table(found, f"{caption}, done in the cluster now {now}")
 
 
 def _patience_s() -> float:
@@ -92,7 +110,7 @@ def _patience_s() -> float:
 def solved(step: str) -> bool:
     """Return whether the check of a step would pass now; it looks once, without waiting.
 
-    For the hidden solution of an exercise: it leaves alone what works already.
+    For code that leaves alone what works already.
 
         if not lab.solved("00-start/your-turn"):
             ...
@@ -109,19 +127,33 @@ def ask(step: str = "", *, wait: bool = False) -> list[Verdict]:
 
     With `wait` the steps are checked one after the other, each for as long as `check` waits.
     Without a step it checks every step once: notebooks at the same time, the steps of a notebook
-    one after the other, because they query the same Ollama.
+    one after the other, because they query the same Ollama. That keeps no step as passed, because
+    a step of one notebook may pass by the work of another.
     """
     here = session.current()
     if not step:
         groups = [list(group) for _, group in itertools.groupby(steps.STEPS, lambda s: s.notebook)]
-        return _at_once(groups, here, AT_ONCE)
+        return _dated(_at_once(groups, here, AT_ONCE), here)
     chosen = steps.named(step)
     if wait:
         timeout_s = _patience_s()
-        return [_patiently(one, here, timeout_s) for one in chosen]
+        return _dated([_patiently(one, here, timeout_s) for one in chosen], here)
     found = _at_once([[one] for one in chosen], here, len(chosen))
+    for verdict in found:
+        if verdict.passed:
+            progress.passed(verdict.step, here)
     mistake = hints.likely(here) if any(one.passed is False for one in found) else None
-    return [one if one.passed is not False else _with_cause(one, mistake) for one in found]
+    found = [one if one.passed is not False else _with_cause(one, mistake) for one in found]
+    return _dated(found, here)
+
+
+def _dated(found: list[Verdict], here: Session) -> list[Verdict]:
+    """The verdicts, with when each step was first passed."""
+    kept = progress.kept(here)
+    return [
+        replace(one, passed_at=kept[one.step].isoformat()) if one.step in kept else one
+        for one in found
+    ]
 
 
 def _at_once(groups: list[list[steps.Step]], here: Session, count: int) -> list[Verdict]:
@@ -137,10 +169,10 @@ def _at_once(groups: list[list[steps.Step]], here: Session, count: int) -> list[
 
 
 def table(found: list[Verdict], caption: str = "") -> Table:
-    """A line for each verdict; `.items` has all that is known of each."""
-    rows = [[one.step, _SIGNS[one.passed], one.saw] for one in found]
+    """A line for each verdict: how it is now, and when it was passed; `.items` has all of each."""
+    rows = [[one.step, _SIGNS[one.passed], progress.clock(one.passed_at), one.saw] for one in found]
     items = [one.plain() for one in found]
-    return Table(["STEP", "VERDICT", "SAW"], rows, caption=caption, items=items)
+    return Table(["STEP", "NOW", "PASSED AT", "SAW"], rows, caption=caption, items=items)
 
 
 def report(found: list[Verdict]) -> str:
@@ -149,6 +181,8 @@ def report(found: list[Verdict]) -> str:
         return repr(table(found))
     (one,) = found
     lines = [f"{one.step}: {_SIGNS[one.passed]}", f"saw: {one.saw}"]
+    if one.passed_at and not one.passed:
+        lines.insert(1, f"passed at {progress.clock(one.passed_at)}, and no longer so")
     # the answer itself is for -o json, and for lab.hint
     more = {"cause": one.cause, "question": one.question}
     more |= {"try": "" if one.question else one.fix, "look": one.look}
@@ -188,11 +222,13 @@ def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
             if passes == PASSES:
                 hints.forget(step.id)
                 verdict = Verdict(step.id, seen.saw, waited_s)
-                live.done(str(verdict))
+                live.done(f"{verdict}{progress.passed(step.id, here)}")
                 return verdict
             if not seen.passed:
                 if waited_s >= timeout_s:
-                    raise _failed(step, here, seen, waited_s)
+                    error = _failed(step, here, seen, waited_s)
+                    live.stopped(f"{step.id}: not done yet")  # the error below has the reason
+                    raise error
                 live.show(f"{step.id}: {seen.saw} ({waited_s:.0f} s of {timeout_s:.0f} s)")
             poll.pause()
 

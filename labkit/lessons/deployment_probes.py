@@ -17,10 +17,13 @@ from labkit.kube.session import Session
 from labkit.lessons import pod_probes
 from labkit.lessons.desired_state import ROLLED_BACK
 from labkit.lessons.seen import Seen
-from labkit.ollama import access_log, client, timeline
+from labkit.ollama import access_log, client, models, timeline
+from labkit.ollama.model_name import same
+from labkit.setup.cluster import slow_model
 from labkit.ui import units
 
 AT_ONCE = 4
+AFTER_A_CHANGE = 3  # revisions: the first, the change, the rollback
 
 
 class PodModel(NamedTuple):
@@ -69,6 +72,45 @@ def some_pod_has_model(session: Session) -> Seen:
     return Seen(True, f"{has[0]} has {labkit.model}")
 
 
+def pods_answer(count: int) -> Callable[[Session], Seen]:
+    """A check: Deployment `ollama` has that many Pods, all ready, and each answers."""
+
+    def check(session: Session) -> Seen:
+        enough = deployment_ready(count)(session)
+        return every_pod_answers(session) if enough.passed else enough
+
+    return check
+
+
+def every_pod_has_both(session: Session) -> Seen:
+    """Each Pod of Deployment `ollama` answers with the lab's model, and has the slow one too."""
+    everywhere = every_pod_answers(session)
+    if not everywhere.passed:
+        return everywhere
+    for one in pods(session):
+        name = one["metadata"]["name"]
+        held = models.names(f"pod/{name}") if refs.ready(one) else [slow_model.NAME]
+        if not any(same(model, slow_model.NAME) for model in held):
+            saw = f"{name} has {labkit.model}, and lacks {slow_model.NAME}"
+            return Seen(False, saw, f'lab.pull("{slow_model.NAME}", at="pod/{name}")')
+    return Seen(True, f"{everywhere.saw}, and have {slow_model.NAME}")
+
+
+def all_ready(check: Callable[[Session], Seen]) -> Callable[[Session], Seen]:
+    """A check: the same, where each Pod that Deployment `ollama` wants is ready."""
+
+    def ready(session: Session) -> Seen:
+        one = refs.parsed(session, "deployment/ollama")
+        try:
+            wanted = refs.found(session, one)["spec"].get("replicas", 1)
+        except NotFound as error:
+            return Seen(False, error.happened, error.hint)
+        enough = deployment_ready(max(wanted, 1))(session)
+        return check(session) if enough.passed else enough
+
+    return ready
+
+
 def every_pod_answers(session: Session) -> Seen:
     """Each Pod of Deployment `ollama` has the lab's model and answers with it."""
     return all_answer(pod_models(session, ask=True))
@@ -91,22 +133,29 @@ def all_answer(found: list[PodModel]) -> Seen:
 
 
 def a_new_pod_lacks_model(session: Session) -> Seen:
-    """Of four Pods of Deployment `ollama`, one at least lacks the model."""
+    """Of four Pods of Deployment `ollama`, the newest lacks the model, and the others have it."""
     four = deployment_ready(4)(session)
     if not four.passed:
         return four
     found = pod_models(session)
-    has = sum(bool(one.had_at) for one in found)
-    lacks = len(found) - has
-    saw = f"{units.count(has, 'Pod')} with the model, {lacks} without it"
-    return Seen(bool(lacks), saw, "start again")
+    lacks = [one for one in found if not one.had_at]
+    saw = f"with the model: {len(found) - len(lacks)} of {len(found)} Pods"
+    if len(lacks) != 1:
+        hint = "three Pods with the model first, then the fourth"
+        return Seen(False, f"{saw}, and only the newest should be without it", hint)
+    (new,) = lacks
+    newest = max(one.pod["metadata"]["creationTimestamp"] for one in found)
+    if new.pod["metadata"]["creationTimestamp"] < newest:
+        return Seen(False, f"{saw}; {new.name} lacks it, and is not the newest", "pull it there")
+    return Seen(True, f"{saw}; the newest, {new.name}, lacks it")
 
 
 def parallel(count: int) -> Callable[[Session], Seen]:
     """A check: Deployment `ollama` answers that many prompts at a time, by its own log."""
 
     def check(session: Session) -> Seen:
-        everywhere = every_pod_answers(session)
+        one = deployment_ready(1)(session)  # two Pods answer two prompts at a time anyway
+        everywhere = every_pod_has_both(session) if one.passed else one
         if not everywhere.passed:
             return everywhere
         path = session.api.resource("pods").path(session.namespace)
@@ -130,17 +179,26 @@ def parallel(count: int) -> Callable[[Session], Seen]:
 def pulls_failed_under_200(session: Session) -> Seen:
     """The model mirror had no such model, and Deployment `ollama` answered 200 all the same."""
     found = pods(session)
-    refused = sum(map(len, gathering.refused(session, found).values()))
+    failed = sum(map(len, gathering.refused(session, found).values()))
     given = access_log.answers(session, "deployment/ollama", "/api/pull").values()
-    good = sum(status == "200" for statuses in given for status in statuses)
-    saw = f"{units.count(refused, 'pull')} of a model that does not exist, "
-    saw += f"{units.count(good, 'answer')} to pulls with status 200"
+    told = sum(status >= "500" for statuses in given for status in statuses)
+    # each of the failed pulls has one answer: what was not an error there came under 200
+    under = max(failed - told, 0)
+    saw = f"failed pulls with status 200: {under}, with an error status: {told}"
     hint = 'lab.hey("http://ollama:11434/api/pull", n=4, c=2, body=wrong)'
-    return Seen(min(refused, good) >= 4, saw, hint)
+    return Seen(under >= 4, saw, hint)
 
 
-def of_release(check: Callable[[Session], Seen], *, rolled_back: bool = False) -> Callable:
-    """A check: the same, of what Helm has deployed as release `ollama`, or rolled back to."""
+def of_release(
+    check: Callable[[Session], Seen],
+    *,
+    rolled_back: bool = False,
+    values: dict[str, object] | None = None,
+) -> Callable:
+    """A check: the same, of what Helm has deployed as release `ollama`.
+
+    `rolled_back`: to revision 1, after a change. `values`: those that the release was given.
+    """
 
     def of(session: Session) -> Seen:
         path = session.api.resource("secrets").path(session.namespace)
@@ -157,6 +215,14 @@ def of_release(check: Callable[[Session], Seen], *, rolled_back: bool = False) -
             saw = f"release ollama has {units.count(len(kept), 'revision')}, "
             saw += "and the last is not a rollback"
             return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
+        if rolled_back and len(kept) < AFTER_A_CHANGE:
+            saw = f"release ollama has {len(kept)} revisions: it was rolled back without a change"
+            return Seen(False, saw, "helm upgrade ollama, then helm rollback ollama 1")
+        given = helm.read(kept[-1]).get("config") or {}
+        for name, value in (values or {}).items():
+            if str(given.get(name)) != str(value):
+                saw = f"the release's own value {name} is {given.get(name, 'not set')}"
+                return Seen(False, saw, f"helm upgrade with {name}={value}: helm get values ollama")
         seen = check(session)
         if not seen.passed and (given := helm.list_as_text(kept[-1])):
             saw = f"{seen.saw}; Helm took {given} for text, not for a list"

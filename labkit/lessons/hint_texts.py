@@ -85,7 +85,7 @@ LADDERS = {
         f"kubectl get deployment ollama; {_WIDE}",
         "kubectl create deployment ollama --image ollama/ollama",
     ),
-    "03-service/service": Ladder(
+    "03-service/endpoints": Ladder(
         "How does a Service know which Pods are its own?",
         "Its endpoints are the addresses of ready Pods with the labels that it selects.",
         "kubectl get endpointslices; kubectl get pods --show-labels",

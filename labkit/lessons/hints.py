@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from labkit.errors import LabError
 from labkit.kube import session
 from labkit.kube.session import Session
+from labkit.learner import solutions
 from labkit.lessons import steps
 from labkit.lessons.hint_texts import Ladder
 from labkit.ui.notebook import Shown
@@ -20,7 +21,7 @@ _given: dict[str, int] = {}  # step → how many rungs this kernel has shown; no
 
 @dataclass(frozen=True)
 class Hint(Shown):
-    """One rung: 1 a question, 2 where to look, 3 the command."""
+    """One rung: 1 a question, 2 where to look, 3 the command, 4 the solution of a notebook."""
 
     step: str
     rung: int
@@ -52,6 +53,24 @@ def hint(step: str) -> Hint:
     given = Hint(one.id, rung, text)
     print(given)
     return given
+
+
+def solution(step: str) -> Hint:
+    """A solution of an exercise, as its notebook has it folded; it is printed, and not run.
+
+        lab.solution("00-start/your-turn")
+
+    Copy what you want of it into the cell of the exercise. A notebook's name stands for its first
+    exercise. Raises UnknownStep, and LabError for a step that is not an exercise.
+    """
+    steps.named(step)
+    for one in steps.STEPS:
+        if step in (one.id, one.notebook) and (text := solutions.of(one.id)):
+            given = Hint(one.id, 4, text)
+            print(given)
+            return given
+    saw = "its notebook has no exercise there"
+    raise LabError(f"{step} has no solution", saw, f'lab.hint("{step}")')
 
 
 def of(name: str) -> tuple[steps.Step, Ladder]:

@@ -8,7 +8,7 @@ import labkit
 from labkit.errors import NotFound, Unreachable
 from labkit.kube import refs
 from labkit.kube.session import Session
-from labkit.lessons import deployment_probes
+from labkit.lessons import deployment_probes, service_probes
 from labkit.lessons.seen import Seen
 from labkit.ollama import timeline
 from labkit.ui import units
@@ -53,10 +53,13 @@ def hook_failed(session: Session) -> Seen:
     return Seen(True, f"a hook has failed {units.count(lost, 'time')}")
 
 
-def pods_bring_model(count: int = 1, by: str = "") -> Callable[[Session], Seen]:
+def pods_bring_model(
+    count: int = 1, by: str = "", *, on_any_node: bool = False
+) -> Callable[[Session], Seen]:
     """A check: so many Pods of Deployment `ollama`, each Ready only when it had the model.
 
     `by`: the way in which they bring it: baked, hook, init, sidecar or store; any without it.
+    `on_any_node`: any but the store, which is on one node.
     """
 
     def check(session: Session) -> Seen:
@@ -72,6 +75,9 @@ def pods_bring_model(count: int = 1, by: str = "") -> Callable[[Session], Seen]:
             if by and way != by:
                 saw = f"{name} brings the model in another way: {way or 'none of its own'}"
                 return Seen(False, saw, f'lab.manifest("k8s/steps/05-{by}")')
+            if on_any_node and way == "store":
+                saw = f"{name} reads the store of another section, which is on one node"
+                return Seen(False, saw, "a way in which each Pod has its own copy")
             had_at, ready_at = one.had_at, timeline.ready_at(one.pod)
             # Kubernetes writes whole seconds
             late_s = (had_at - ready_at).total_seconds() - 1 if had_at and ready_at else 0
@@ -82,6 +88,12 @@ def pods_bring_model(count: int = 1, by: str = "") -> Callable[[Session], Seen]:
         return Seen(True, f"{everywhere.saw}, and each had it before it was Ready")
 
     return check
+
+
+def brought_and_served(session: Session) -> Seen:
+    """One Pod of Deployment `ollama` brings its model, and Service `ollama` answers with it."""
+    brought = pods_bring_model()(session)
+    return service_probes.service_answers(session) if brought.passed else brought
 
 
 def _way(pod: dict) -> str:

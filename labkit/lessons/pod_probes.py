@@ -12,12 +12,13 @@ from labkit.kube import pod_status, refs
 from labkit.kube.proxy import Connection
 from labkit.kube.session import Session
 from labkit.lessons.seen import Seen
-from labkit.ollama import client, models
+from labkit.ollama import access_log, client, models
 from labkit.ollama.model_name import same
 from labkit.setup.host import speed
 from labkit.ui import units
 
 ANSWER_S = 60.0  # a large model may have to be loaded first
+HOUR = datetime.timedelta(minutes=61)  # the clocks of two machines may differ
 
 
 def pod_serves(name: str) -> Callable[[Session], Seen]:
@@ -57,8 +58,8 @@ def pod_answers(name: str) -> Callable[[Session], Seen]:
     return check
 
 
-def pod_is_empty(name: str) -> Callable[[Session], Seen]:
-    """A check: the Ollama in the Pod answers, and has no model."""
+def pod_is_new(name: str) -> Callable[[Session], Seen]:
+    """A check: the Ollama in the Pod answers; the Pod has no model, and has never had one."""
 
     def check(session: Session) -> Seen:
         serves = pod_serves(name)(session)
@@ -68,7 +69,13 @@ def pod_is_empty(name: str) -> Callable[[Session], Seen]:
         if held:
             hint = f'lab.delete("pod/{name}"), then run it again'
             return Seen(False, f"pod/{name} has {', '.join(held)}", hint)
-        return Seen(True, f"pod/{name} is ready and has no model")
+        pod = refs.found(session, refs.parsed(session, f"pod/{name}"))
+        restarts = sum(one["restartCount"] for one in pod["status"].get("containerStatuses", []))
+        if restarts or _has_pulled(session, name):
+            why = f"its container has restarted ({restarts})" if restarts else "it had a model"
+            saw = f"pod/{name} has no model, but it is not a new Pod: {why}"
+            return Seen(False, saw, f'lab.delete("pod/{name}"), then run it again')
+        return Seen(True, f"pod/{name} is a new Pod, is ready, and has no model")
 
     return check
 
@@ -84,24 +91,29 @@ def local_has_model(session: Session) -> Seen:
 
 
 def local_is_unloaded(session: Session) -> Seen:
-    """The local Ollama answers, and the lab's model is not in its memory."""
+    """The local Ollama has the lab's model on its disk, and not in its memory."""
     loaded = _loaded()
     if not loaded:
-        return Seen(True, "the local Ollama has no model in memory")
+        if not any(same(name, labkit.model) for name in models.names(None)):
+            saw = f"the local Ollama does not have {labkit.model}, so it cannot unload it"
+            return Seen(False, saw, "lab.pull()")
+        return Seen(True, f"{labkit.model} is on the disk, and not in memory")
     until = units.since(loaded["expires_at"])
     return Seen(False, f"{loaded['name']} is loaded, and is unloaded {until}", "lab.ps(watch=True)")
 
 
 def local_stays_loaded(session: Session) -> Seen:
-    """The lab's model is in the local Ollama's memory, for half an hour yet at least."""
+    """The lab's model is in the local Ollama's memory, for 30 to 60 minutes from now."""
     loaded = _loaded()
     hint = 'lab.generate("Hello", keep_alive="1h")'
     if not loaded:
         return Seen(False, "the model is not loaded", hint)
     until = units.since(loaded["expires_at"])
     left = units.moment_of(loaded["expires_at"]) - datetime.datetime.now(datetime.UTC)
-    enough = left > datetime.timedelta(minutes=30)
-    return Seen(enough, f"{loaded['name']} is loaded, and is unloaded {until}", hint)
+    if left > HOUR:
+        saw = f"{loaded['name']} is loaded for longer than an hour"
+        return Seen(False, saw, hint)
+    return Seen(left > HOUR / 2, f"{loaded['name']} is loaded, and is unloaded {until}", hint)
 
 
 def answers(at: str | None, server: Connection | None = None, **more: str) -> Seen:
@@ -124,6 +136,12 @@ def answers(at: str | None, server: Connection | None = None, **more: str) -> Se
         again = f'lab.generate("Hello", at="{at}")' if at else 'lab.generate("Hello")'
         return Seen(False, f"{name} gave an empty answer", f"{again}: ask once more")
     return Seen(True, f"{name} answers with {labkit.model}")
+
+
+def _has_pulled(session: Session, name: str) -> bool:
+    """By its access log: was a model pulled into the Ollama that runs in this Pod now?"""
+    path = session.api.resource("pods").path(session.namespace, name)
+    return bool(access_log.statuses(session.api.text(f"{path}/log"), "/api/pull"))
 
 
 def _loaded() -> dict | None:

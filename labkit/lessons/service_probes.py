@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from labkit.errors import LabError, NotFound
 from labkit.kube import refs
+from labkit.kube.proxy import OLLAMA_PORT, opened
 from labkit.kube.session import Session
 from labkit.lessons import pod_probes
 from labkit.lessons.seen import Seen
-from labkit.ollama import access_log, client
+from labkit.ollama import access_log
 from labkit.ui import units
 
 
 def service_reaches_ollama(session: Session) -> Seen:
-    """A request to Service `ollama` is answered by an Ollama."""
+    """A request to port 11434 of Service `ollama`, as clients send it, is answered by an Ollama."""
     try:
-        with client.server("service/ollama") as server:
+        found = refs.found(session, refs.parsed(session, "service/ollama"))
+        ports = [one["port"] for one in found["spec"].get("ports", [])]
+        if OLLAMA_PORT not in ports:
+            said = ", ".join(map(str, ports)) or "none"
+            saw = f"service/ollama has port {said}, and clients call ollama:{OLLAMA_PORT}"
+            return Seen(
+                False, saw, 'lab.delete("service/ollama"); lab.create_service("ollama", tcp=11434)'
+            )
+        with opened(session, "service/ollama", port=OLLAMA_PORT) as server:
             answer = server.get("/")
     except LabError as error:
         return Seen(False, f"{error.happened}: {error.saw}", error.hint)
     if answer != "Ollama is running":
         return Seen(False, f"another server answers: {str(answer)[:60]}", "which port is Ollama's?")
-    return Seen(True, "an Ollama answers behind service/ollama")
+    return Seen(True, f"an Ollama answers at service/ollama, port {OLLAMA_PORT}")
+
+
+def reached(check: Callable[[Session], Seen]) -> Callable[[Session], Seen]:
+    """A check: the same, where Service `ollama` leads to an Ollama."""
+
+    def behind(session: Session) -> Seen:
+        there = service_reaches_ollama(session)
+        return check(session) if there.passed else there
+
+    return behind
 
 
 def service_answers(session: Session) -> Seen:
@@ -41,8 +62,10 @@ def service_has_an_endpoint(session: Session) -> Seen:
     slices = session.api.request("GET", path, query=query)["items"]
     ends = [end for item in slices for end in item.get("endpoints") or []]
     ready = [end for end in ends if end.get("conditions", {}).get("ready")]
-    saw = f"{one}: {len(ready)} of {units.count(len(ends), 'address', 'addresses')} ready"
-    return Seen(bool(ready), saw, "do the Pods carry the label that it selects?")
+    counted = f"ready endpoints of {one}: {len(ready)} of {len(ends)}"
+    if ready:
+        return Seen(True, f"{counted}, which does not prove an answer")
+    return Seen(False, counted, "do the Pods carry the label that it selects?")
 
 
 def service_has_answered(session: Session) -> Seen:

@@ -108,9 +108,10 @@ _PROXY = ("05-model", "08-proxy", "03-service")
 
 def _way(name: str, title: str, folder: str, *, replicas: int = 1) -> Step:
     """A way to bring the model to every Pod, of notebook 05."""
-    check = model_probes.pods_bring_model(replicas, by="" if name == "your-turn" else name)
-    id_ = f"05-models-everywhere/{name}"
     holds = name == "your-turn"  # each takes the place of the one before
+    by = "" if holds else name
+    check = model_probes.pods_bring_model(replicas, by, on_any_node=holds)
+    id_ = f"05-models-everywhere/{name}"
     return Step(id_, title, check, State(("05-model", folder), replicas, brings=True), holds)
 
 
@@ -154,7 +155,7 @@ STEPS = (
         State(_POD, pulled=("pod/ollama",)),
         holds=False,
     ),
-    Step("02-pod/again", "Delete, and run again", pod_probes.pod_is_empty("ollama"), State(_POD)),
+    Step("02-pod/again", "Delete, and run again", pod_probes.pod_is_new("ollama"), State(_POD)),
     Step(
         "02-pod/your-turn",
         "Your turn: a Pod `typo`",
@@ -168,7 +169,7 @@ STEPS = (
         State(("03-deployment",)),
     ),
     Step(
-        "03-service/service",
+        "03-service/endpoints",
         "A Service",
         service_probes.service_has_an_endpoint,
         State(("03-deployment", "03-service-wrong")),
@@ -215,7 +216,7 @@ STEPS = (
     Step(
         "04-scale/your-turn",
         "Your turn: every Pod must have it",
-        deployment_probes.every_pod_answers,
+        deployment_probes.pods_answer(3),
         _scaled(3, 3),
         holds=False,
     ),
@@ -249,7 +250,7 @@ STEPS = (
     Step(
         "06-helm/installed",
         "Install",
-        deployment_probes.of_release(service_probes.service_answers),
+        deployment_probes.of_release(model_probes.brought_and_served),
         State(release={}, brings=True),
         holds=False,
     ),
@@ -263,13 +264,13 @@ STEPS = (
     Step(
         "06-helm/your-turn",
         "Your turn: three that know it",
-        deployment_probes.of_release(model_probes.pods_bring_model(3)),
+        deployment_probes.of_release(model_probes.pods_bring_model(3), values={"replicaCount": 3}),
         State(release={"replicaCount": 3}, brings=True),
     ),
     Step(
         "07-load/ready",
         "An Ollama that costs something",
-        deployment_probes.every_pod_answers,
+        service_probes.reached(deployment_probes.every_pod_has_both),
         State(_SERVICE, pulled=_EVERY_POD, slow=True),
     ),
     Step(
@@ -327,7 +328,7 @@ STEPS = (
     Step(
         "10-troubleshoot/hunt",
         "Your turn: fix it",
-        service_probes.service_answers,
+        deployment_probes.all_ready(service_probes.service_answers),
         State(("05-model", "05-hook", "03-service"), brings=True),
     ),
 )

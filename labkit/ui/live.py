@@ -97,6 +97,10 @@ class Live:
         """The last state: ✓ and the text. What is shown afterwards is not."""
         self._finish("✓", text.removeprefix("✓ "), html)
 
+    def stopped(self, text: str) -> None:
+        """The last state: ■ and the text, where it is not done and nothing has failed."""
+        self._finish("■", text)
+
     def __enter__(self) -> Live:
         return self
 

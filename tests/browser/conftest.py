@@ -32,6 +32,15 @@ RUN_ALL = """() => {
   window.labDone = false;
   window.jupyterapp.commands.execute("notebook:run-all-cells").then(() => window.labDone = true);
 }"""
+# as a learner who copies each solution into the cell of its exercise
+SOLVE = """() => {
+  const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+  for (let i = 0; i + 1 < cells.length; i++) {
+    if (!(cells.get(i).getMetadata("tags") || []).includes("exercise")) continue;
+    const folded = cells.get(i + 1).sharedModel.getSource();
+    cells.get(i).sharedModel.setSource(folded.split("```python\\n")[1].split("\\n```")[0]);
+  }
+}"""
 OUTPUTS = """() => {
   const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
   const found = [];

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from labkit.setup.host import speed
-from tests.browser.conftest import OUTPUTS, RUN_ALL
+from tests.browser.conftest import OUTPUTS, RUN_ALL, SOLVE
 
 # text, its colour, and what is painted behind it
 COLOURS = """() => {
@@ -31,6 +31,7 @@ COLOURS = """() => {
 def states(page: Page) -> list[set[str]]:
     """Runs all of 00 once; the different texts that each output had meanwhile."""
     seen: list[set[str]] = []
+    page.evaluate(SOLVE)
     page.evaluate(RUN_ALL)
     deadline = time.monotonic() + speed.deadline(120)
     while not page.evaluate("() => window.labDone"):
@@ -126,7 +127,7 @@ def test_the_exercise_can_be_done_by_keyboard_alone(page, kubectl, screenshot):
     keys.press("Shift+Enter")
     page.wait_for_function(_IDLE_AFTER, arg=exercise)
     keys.press("Escape")
-    keys.press("j")  # over the hidden solution
+    keys.press("j")  # over the folded solution
     keys.press("Shift+Enter")
     check = page.evaluate(_INDEX, "check-after-solution")
     output = page.locator(".jp-Cell").nth(check).locator(".jp-OutputArea-output")

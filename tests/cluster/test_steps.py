@@ -40,7 +40,7 @@ MISTAKES = {
     "02-pod/again": "kubectl exec ollama -- ollama pull --insecure $MODEL",
     "02-pod/your-turn": "kubectl set image pod/typo typo=ollama/olama",
     "03-service/deployment": _IMAGE,
-    "03-service/service": _SELECTOR,
+    "03-service/endpoints": _SELECTOR,
     "03-service/right-port": """kubectl patch service ollama \
         -p '{"spec": {"ports": [{"port": 11434, "targetPort": 11343}]}}'""",
     "03-service/pulled": _FORGET.format("deployment/ollama"),

@@ -1,5 +1,6 @@
 """commands/instructor.py: the instructor's tables say what was asked; buttons are the calls."""
 
+import datetime
 import json
 import re
 from pathlib import Path
@@ -10,8 +11,8 @@ from labkit.commands import instructor
 from labkit.commands import status as parts
 from labkit.diagnosis import mistakes
 from labkit.errors import LabError, NotStarted
-from labkit.jupyter import copies
 from labkit.kube import session
+from labkit.learner import places
 from labkit.lessons import checks, steps
 from labkit.lessons.reset import goto
 from labkit.setup.host import paths
@@ -29,7 +30,7 @@ def here(monkeypatch):
 @pytest.fixture
 def school(monkeypatch, tmp_path):
     """`school(name, minutes, facts)`: a lesson; with facts the copy that was executed, too."""
-    monkeypatch.setattr(copies, "source", lambda: tmp_path)
+    monkeypatch.setattr(places, "lessons", lambda: tmp_path)
     monkeypatch.setenv("LAB_ARTIFACTS", str(tmp_path / "artifacts"))
 
     def add(name: str, minutes: int, facts: dict | None = None) -> None:
@@ -59,17 +60,19 @@ def test_status_is_the_parts_under_the_readiness_line_and_needs_no_start(monkeyp
 
 
 def test_all_checks_are_a_table_and_plain_data_for_programs(monkeypatch, here, capsys):
+    at = datetime.datetime(2026, 2, 1, 9, 45).astimezone()
     found = [
-        checks.Verdict("00-start/run", "Pod ollama is ready"),
+        checks.Verdict("00-start/run", "Pod ollama is ready", passed_at=at.isoformat()),
         checks.Verdict("00-start/pull", "no model", passed=False, fix="pull it"),
         checks.Verdict("01-ollama/run", "nobody answers", passed=None),
     ]
     monkeypatch.setattr(checks, "ask", lambda step: [] if step else found)
     table = instructor.check_all()
-    assert table.column("verdict") == ["done", "not yet", "could not tell"]
-    assert table.caption == "namespace lab-x: 1 of 3 steps done now"
+    assert table.column("now") == ["done", "not yet", "could not tell"]
+    assert table.column("passed at") == ["1 Feb 09:45", "", ""]
+    assert table.caption == "namespace lab-x: steps passed 1 of 3, done in the cluster now 1"
     assert json.loads(json.dumps(table.items))[1]["fix"] == "pull it"
-    assert table.csv().splitlines()[1] == "00-start/run,done,Pod ollama is ready"
+    assert table.csv().splitlines()[1] == "00-start/run,done,1 Feb 09:45,Pod ollama is ready"
     assert capsys.readouterr().out == "$ ./lab check\n"
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from labkit.jupyter import copies
-from labkit.setup.host import paths
 
 
 @pytest.fixture
@@ -87,14 +86,3 @@ def test_without_its_record_nothing_of_the_learners_is_lost(school, record):
         (work / copies.RECORD).write_text(record)
     assert copies.refresh(work, source) == ["00-start.new.ipynb"]
     assert (work / "00-start.ipynb").read_text() == "mine"
-
-
-def test_the_folder_is_the_clones_or_the_one_that_is_named(monkeypatch, tmp_path):
-    assert copies.folder() == paths.PACKAGE.parent / "work"
-    monkeypatch.setenv("LAB_WORK", str(tmp_path / "elsewhere"))
-    assert copies.folder() == tmp_path / "elsewhere"
-
-
-def test_the_lessons_are_the_clones_notebooks():
-    found = [file.name for file in sorted(copies.source().glob("*.ipynb"))]
-    assert found[:2] == ["00-start.ipynb", "01-ollama.ipynb"]

@@ -12,12 +12,16 @@ from labkit.jupyter import lint
 START = "import labkit as lab\n\nlab.start()"
 
 
+FOLDED = "<details>\n<summary>A solution</summary>\n\n```python\n{}\n```\n\n</details>"
+
+
 def notebook(*cells: str | tuple[str, ...], title: str = "# Title") -> nbformat.NotebookNode:
-    """A clean notebook of these code cells; a tuple is a source and its tags."""
+    """A clean notebook of these code cells, or Markdown; a tuple is a source and its tags."""
     made = [new_markdown_cell(title), new_code_cell(START)]
     for cell in cells:
         source, *tags = (cell,) if isinstance(cell, str) else cell
-        made.append(new_code_cell(source, metadata={"tags": tags}))
+        new = new_markdown_cell if source.startswith("<details>") else new_code_cell
+        made.append(new(source, metadata={"tags": tags}))
     return new_notebook(cells=made)
 
 
@@ -26,6 +30,7 @@ def rules(book: nbformat.NotebookNode) -> list[str]:
 
 
 CHECK = ('lab.check("x")', "check")
+SOLUTION = (FOLDED.format("lab.run('x', image='y')"), "solution")
 REFUSED = {
     "bash-without-e": ["%%bash\nkubectl get pods"],
     "pipe-hides-failure": ["!kubectl get pods | head"],
@@ -33,7 +38,9 @@ REFUSED = {
     "no-python": ["lab.get('pods'"],
     "raises-exception": [("1/0", "raises-exception"), "print('done')"],
     "check-asserts-nothing": [("lab.get('pods')", "check")],
-    "solution-without-check": [("lab.run('x', image='y')", "solution"), "lab.get('pods')"],
+    "solution-without-check": [SOLUTION, "lab.get('pods')"],
+    "solution-runs": [("lab.run('x', image='y')", "solution"), CHECK],
+    "solution-unread": [("<details>\n\n    lab.run('x')\n\n</details>", "solution"), CHECK],
     "exercise-without-solution": [("# yours", "exercise"), CHECK],
     "generated-name": ["!kubectl logs ollama-7d9f8c6b5d-x2x7k"],
     "fixed-sleep": ["import time\ntime.sleep(5)"],
@@ -52,8 +59,10 @@ LET_PASS = {
     "no-python": ["lab.get('pods')"],
     "raises-exception": [("1/0", "raises-exception"), "assert lab"],
     "check-asserts-nothing": [CHECK],
-    "solution-without-check": [("lab.run('x', image='y')", "solution"), CHECK],
-    "exercise-without-solution": [("# yours", "exercise"), ("lab.run('x')", "solution"), CHECK],
+    "solution-without-check": [SOLUTION, CHECK],
+    "solution-runs": [SOLUTION, CHECK],
+    "solution-unread": ["<details>\n\n    lab.run('x')\n\n</details>"],
+    "exercise-without-solution": [("# yours", "exercise"), SOLUTION, CHECK],
     "generated-name": ["!kubectl logs deployment/ollama"],
     "fixed-sleep": ['lab.wait("pod/ollama")'],
     "swallows-errors": ["!kubectl get pods || kubectl get events"],
@@ -237,7 +246,7 @@ def test_the_command_says_file_cell_rule_and_what_instead(tmp_path, capsys):
     assert lint.main([str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert f"{file}: cell 3, line 2: fixed-sleep: too short" in said
-    assert "1 notebooks, 1 findings" in said
+    assert "1 notebook, 1 finding" in said
 
 
 def test_the_command_passes_a_clean_notebook(tmp_path):

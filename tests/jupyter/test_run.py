@@ -19,7 +19,7 @@ import nbval.plugin
 import pytest
 import yaml
 from jupyter_client.manager import KernelManager
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME
 
 from labkit.errors import CommandFailed, TimedOut, Unsupported
@@ -49,6 +49,16 @@ for number in "123":
     display({"text/plain": "did " + number}, raw=True)
 """
 HIDES = "get_ipython().set_custom_exc((Exception,), lambda *error, **more: None)"
+FOLDED = "<details>\n<summary>A solution</summary>\n\n```python\n{}\n```\n\n</details>"
+PROGRESS = """
+import os
+from pathlib import Path
+from labkit.learner import passed, places
+from labkit.ui import notebook_file
+assert notebook_file.place({}).name == "begins-with-nothing-passed.ipynb"
+assert not list(places.work().iterdir()) and places.work().is_dir()
+assert passed.keep("00-start/run", "", "lab") and "00-start/run" in passed.kept("", "lab")
+"""
 START = "import labkit as lab\nfrom labkit.kube import session\nsession.START_S = 1\nlab.start()"
 
 # name: the cells (a tuple has tags), the cell that fails, what its report says; None: passes
@@ -76,6 +86,22 @@ NOTEBOOKS = {
     "unsolved": ([CHECKED, ("1", "solution"), ("check()", "check")], 2, "CheckFailed"),
     "unchecked": ([CHECKED, ("done = True", "solution")], 1, "no check cell after it"),
     "solved": ([CHECKED, ("done = True", "solution"), ("check()", "check")], None, ""),
+    "folded": (
+        [CHECKED, (FOLDED.format("done = True"), "solution"), ("check()", "check")],
+        None,
+        "",
+    ),
+    "folded-and-wrong": (
+        [CHECKED, (FOLDED.format("1"), "solution"), ("check()", "check")],
+        2,
+        "CheckFailed",
+    ),
+    "folded-and-too-easy": (
+        [CHECKED + "done = True", (FOLDED.format("1"), "solution"), ("check()", "check")],
+        1,
+        "passes without it",
+    ),
+    "begins-with-nothing-passed": ([PROGRESS], None, ""),
     "cluster-gone": ([START, "1"], 0, "ApiSilent"),
     "no-such-magic": (["%nosuch", "1"], 0, "failed without an error message"),
     "hidden-error": ([HIDES, "1/0", "1"], 1, "failed without an error message"),
@@ -94,7 +120,8 @@ def write(path: Path, cells: list) -> None:
     made = []
     for cell in cells:
         source, *tags = (cell,) if isinstance(cell, str) else cell
-        made.append(new_code_cell(source, metadata={"tags": tags}))
+        new = new_markdown_cell if source.startswith("<details>") else new_code_cell
+        made.append(new(source, metadata={"tags": tags}))
     limit = {"labkit": {"most_lines": 15}} if "lines" in path.stem else {}
     nbformat.write(new_notebook(cells=made, metadata=limit), path)
 
@@ -185,6 +212,13 @@ def test_an_executed_notebook_shows_lines_and_displays_in_the_order_in_which_the
     book = nbformat.read(world / "artifacts" / "in-turn.ipynb", as_version=4)
     shown = [o.get("text") or o["data"]["text/plain"] for o in book.cells[0].outputs]
     assert shown == ["$ 1\n", "did 1", "$ 2\n", "did 2", "$ 3\n", "did 3"]
+
+
+def test_the_executed_copy_has_the_solution_that_was_run_as_a_cell(world):
+    book = nbformat.read(world / "artifacts" / "folded.ipynb", as_version=4)
+    nbformat.validate(book)
+    assert [cell.cell_type for cell in book.cells] == ["code"] * 3
+    assert book.cells[1].source == "done = True" and book.cells[1].execution_count == 2
 
 
 def test_a_failed_notebook_is_kept_too_with_its_error(world):

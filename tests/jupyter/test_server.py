@@ -133,8 +133,12 @@ def test_a_process_that_has_its_number_today_is_left_alone():
     assert not jupyter.stop()  # this test goes on
 
 
-def test_a_kernel_of_it_names_the_first_cell_before_labkit_is_imported(monkeypatch):
-    environment = jupyter._environment("token", "")
+def test_its_kernels_know_the_learners_folder_wherever_it_was_started(tmp_path):
+    assert jupyter._environment("token", "", tmp_path)["LAB_WORK"] == str(tmp_path)
+
+
+def test_a_kernel_of_it_names_the_first_cell_before_labkit_is_imported(monkeypatch, tmp_path):
+    environment = jupyter._environment("token", "", tmp_path)
     monkeypatch.setenv("IPYTHONDIR", environment["IPYTHONDIR"])
     manager = KernelManager(kernel_name="python3", transport="ipc")
     manager.start_kernel(env=environment, stderr=subprocess.DEVNULL)

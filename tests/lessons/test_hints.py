@@ -79,6 +79,7 @@ def test_a_classic_mistake_is_named_as_the_likely_cause(seen, monkeypatch):
         "question": LADDER.question,
         "fix": MISTAKE.fix,
         "look": MISTAKE.look,
+        "passed_at": "",
         "waited_s": 0.0,
     }
     second = str(hints.hint(STEP))

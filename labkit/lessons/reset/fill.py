@@ -81,7 +81,9 @@ def left(session: Session, state: State) -> list[Change]:
         elif refused.get(pod["metadata"]["name"]) and not state.refused:
             changes.append(Change("delete", target, "it was told to pull what there is not"))
         elif wants and not state.brings:
-            (having if held == wants else lacking).append((len(held) == 0, target, wants - held))
+            # the newest last: of a Deployment that was scaled up, it is the one without the model
+            order = len(held) == 0, pod["metadata"].get("creationTimestamp", "")
+            (having if held == wants else lacking).append((order, target, wants - held))
     short = (len(lacking) + len(having) if state.having is None else state.having) - len(having)
     for _, target, models in sorted(lacking)[: max(short, 0)]:
         changes += [pull(target, model) for model in sorted(models)]
