@@ -1,4 +1,4 @@
-"""Which labkit a bundle belongs to: a hash of the versions and images that it asks for."""
+"""Which labkit a bundle belongs to: a hash of all that decides its versions and images."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from labkit.errors import BundleDamaged, BundleUnreadable
 
 CHUNK = 2**20
 SILENCE_S = 30.0
+BUSY_S = 900.0  # as long as a server may have no place for this laptop
 LOCAL = ("127.0.0.1", "localhost")
 
 
@@ -79,7 +82,7 @@ class Web:
         if self.code:
             request.add_header("Authorization", f"Bearer {self.code}")
         try:
-            with _opener(url).open(request, timeout=SILENCE_S) as answer:
+            with _when_free(_opener(url), request) as answer:
                 if answer.status != 206 and first:
                     raise OSError(
                         "the server does not answer ranges: serve the folder that `tar -xf` makes"
@@ -88,6 +91,20 @@ class Web:
                 yield from _pieces(answer, place.size - start)
         except (http.client.HTTPException, ValueError) as error:
             raise OSError(f"{type(error).__name__}: {error}") from None
+
+
+def _when_free(opener: urllib.request.OpenerDirector, request: urllib.request.Request):
+    """The answer, after a wait where the server has no free place: `Retry-After`."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return opener.open(request, timeout=SILENCE_S)
+        except urllib.error.HTTPError as error:
+            with error:
+                asked = error.headers.get("Retry-After", "")
+                if error.code != 503 or not asked.isdecimal() or time.monotonic() > deadline:
+                    raise
+            time.sleep(min(int(asked), BUSY_S))
 
 
 def _opener(url: str) -> urllib.request.OpenerDirector:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
-from labkit.bundle import check, repair, save, source
+from labkit.bundle import check, repair, save, serve, source
 from labkit.bundle.layout import Contents
 from labkit.commands.exit_codes import NO
 from labkit.errors import Unsupported
@@ -18,7 +18,8 @@ from labkit.setup.host import lock, progress
 
 def command(options: argparse.Namespace) -> int:
     """Run one of its words; the exit code."""
-    return {"save": _save, "verify": _verify, "list": _list}[options.action](options)
+    words = {"save": _save, "verify": _verify, "list": _list, "serve": _serve}
+    return words[options.action](options)
 
 
 def _save(options: argparse.Namespace) -> int:
@@ -102,4 +103,24 @@ def _list(options: argparse.Namespace) -> int:
     print()
     for line in _summary(contents):
         print(line)
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    file = Path(options.where).expanduser().absolute()
+    if not options.address:
+        raise Unsupported(
+            "a bundle is served at an address that you choose",
+            "--address is missing",
+            f"./lab bundle serve {options.where} --address ADDRESS # hostname -I lists them",
+        )
+    bundle = source.opened(str(file))  # a folder needs no server of ours
+    if not bundle.source.is_file:
+        raise Unsupported("serve takes a bundle's file", options.where, "python3 -m http.server")
+    server = serve.Server(file, options.address, options.port, at_once=options.at_once)
+    print(f"serving {file.name}, saved {bundle.made}, until Ctrl-C. On each laptop:")
+    print(f"  curl -s -H 'Authorization: Bearer {server.code}' {server.url} |")
+    print("    tar -xO labkit.tar.gz | tar -xz && cd labkit")
+    print(f"  ./lab up --bundle {server.url} --code {server.code}", flush=True)
+    serve.run(server, lambda line: print(line, flush=True))
     return 0
