@@ -90,7 +90,7 @@ def _said(one: Laptop) -> str:
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """GET and HEAD of that one file, for whoever has the code."""
+    """GET and HEAD of that one file, for a client that has the code."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

@@ -24,6 +24,7 @@ from labkit.errors import LabError, NotEnoughDisk, Unsupported  # noqa: E402
 
 FOLDER = ROOT / ".venv.wheels"
 VENV = ROOT / "labkit/setup/host/venv.py"
+HINT = "free some space there, then the same command again: it continues from here"
 MARK = "LAB_BUNDLE_WHEELS"  # set for the run that makes .venv: it does not come back here
 
 
@@ -69,7 +70,7 @@ def unpack(bundle: source.Bundle, folder: Path) -> int:
             "the bundle's Python packages were not unpacked",
             f"{shutil.disk_usage(folder).free / 1e6:.0f} MB free in {folder.parent},"
             f" {needed / 1e6:.0f} MB are needed",
-            "free some space there, then the same command again",
+            HINT,
         )
     for part in wanted:
         file = folder / part.name
@@ -113,6 +114,9 @@ def main(words: list[str]) -> int:
     except LabError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(NotEnoughDisk(f"{FOLDER} could not be written", str(error), HINT), file=sys.stderr)
+        return 1
     command = [sys.executable, "-I", "-S", str(VENV)]
     env = {**os.environ, MARK: "1", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(FOLDER)}
     # any word that changes nothing: .venv is made for it

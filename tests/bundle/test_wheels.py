@@ -135,6 +135,19 @@ def test_a_wheel_that_is_there_is_not_written_again(opened, contents, tmp_path):
     assert changed == ["b-1-py3-none-any.whl"]
 
 
+def test_a_full_disk_is_three_lines(project, bundle):
+    """A link to /dev/full stands for a disk that fills while a wheel is written."""
+    folder = project / ".venv.wheels"
+    folder.mkdir()
+    (folder / ".a-1-py3-none-any.whl").symlink_to("/dev/full")
+    done = lab(project, "up", "--bundle", bundle, before=[])
+    assert done.returncode == 1
+    happened, saw, hint = done.stderr.splitlines()[-3:]
+    assert happened == f"NotEnoughDisk: {folder} could not be written"
+    assert "No space left" in saw
+    assert "it continues from here" in hint
+
+
 @pytest.mark.parametrize(
     ("words", "value"),
     [
