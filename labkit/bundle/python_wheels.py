@@ -31,8 +31,10 @@ def downloaded(requirements: Path, python: str) -> list[Path]:
         aside = folder.with_name(f"{folder.name}.part")  # what is there is not fetched again
         aside.mkdir(parents=True, exist_ok=True)
         # Debian 12 has Python 3.11.2, and some packages ask for 3.11.5
-        for patch in ("0", LAST):
-            _download(wanted(text, f"{python}.{patch}"), python, aside)
+        first, last = (wanted(text, f"{python}.{patch}") for patch in ("0", LAST))
+        for chosen in (first, "".join(block for block in _blocks(last) if block not in first)):
+            if chosen:
+                _download(chosen, python, aside)
         aside.rename(folder)
     return sorted(folder.glob("*.whl"))
 
@@ -49,13 +51,18 @@ def wanted(text: str, full: str) -> str:
 
 
 def _chosen(text: str, here: dict[str, str]) -> Iterator[str]:
-    for block in re.findall(r"^[^\s#].*\n(?:[ \t]+.*\n)*", text, re.MULTILINE):
+    for block in _blocks(text):
         head, _, rest = block.partition("\n")
         pin, semicolon, marker = head.removesuffix("\\").partition(";")
         if not semicolon or Marker(marker).evaluate(here):
             # pip reads a marker with its own Python's version
             end = " \\\n" if head.endswith("\\") else "\n"
             yield f"{pin.strip()}{end}{rest}"
+
+
+def _blocks(text: str) -> list[str]:
+    """Each pin with its hashes."""
+    return re.findall(r"^[^\s#].*\n(?:[ \t]+.*\n)*", text, re.MULTILINE)
 
 
 def _download(text: str, python: str, folder: Path) -> None:
