@@ -11,8 +11,10 @@ from pathlib import Path
 
 from labkit.bundle.layout import BLOCK, Part
 from labkit.errors import BuildFailed, BundleDamaged, NotEnoughDisk
-from labkit.setup.host import shell
+from labkit.setup.host import shell, speed
+from labkit.setup.host.poll import Poll
 
+LOAD_S = 900
 Read = Callable[[Part], Iterator[bytes]]  # a part's bytes, compared with the list before
 
 
@@ -87,12 +89,11 @@ def load(chunks: Iterator[bytes], log: Path) -> None:
                 while rest:
                     rest = rest[process.stdin.write(rest) :]
     except BaseException:
-        process.kill()  # before its input ends, which it would take for the archive's end
-        process.wait()
+        _end(process)  # before its input ends, which it would take for the archive's end
         raise
     finally:
         process.stdin.close()
-    code = process.wait()
+    code = _wait(process, log)
     said = shell.last_line(log.read_text(errors="replace"))
     if code and "no space left" in said:
         hint = "free some space there, then the same command again"
@@ -100,3 +101,25 @@ def load(chunks: Iterator[bytes], log: Path) -> None:
     if code:
         hint = "fix it, then the same command again: it continues from here"
         raise BuildFailed(f"docker load ended with exit code {code}", said, hint, log=log)
+
+
+def _wait(process: subprocess.Popen, log: Path) -> int:
+    """Its exit code. Raises TimedOut, and CommandFailed when everything is being ended."""
+    poll = Poll(speed.deadline(LOAD_S), every_s=0.1)
+    try:
+        while process.poll() is None:
+            shell.go_on()
+            poll.not_yet(
+                f"docker load did not end within {poll.limit_s:.0f} s",
+                "it had the whole image",
+                f"read {log}, then the same command again",
+            )
+    except BaseException:
+        _end(process)
+        raise
+    return process.returncode
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.kill()
+    process.wait()

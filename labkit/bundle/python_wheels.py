@@ -31,10 +31,11 @@ def downloaded(requirements: Path, python: str) -> list[Path]:
         aside = folder.with_name(f"{folder.name}.part")  # what is there is not fetched again
         aside.mkdir(parents=True, exist_ok=True)
         # Debian 12 has Python 3.11.2, and some packages ask for 3.11.5
-        first, last = (wanted(text, f"{python}.{patch}") for patch in ("0", LAST))
-        for chosen in (first, "".join(block for block in _blocks(last) if block not in first)):
-            if chosen:
-                _download(chosen, python, aside)
+        first, last = (f"{python}.{patch}" for patch in ("0", LAST))
+        _download(wanted(text, first), first, aside)
+        others = set(_blocks(wanted(text, last))) - set(_blocks(wanted(text, first)))
+        if others:
+            _download("".join(sorted(others)), last, aside)
         aside.rename(folder)
     return sorted(folder.glob("*.whl"))
 
@@ -65,7 +66,9 @@ def _blocks(text: str) -> list[str]:
     return re.findall(r"^[^\s#].*\n(?:[ \t]+.*\n)*", text, re.MULTILINE)
 
 
-def _download(text: str, python: str, folder: Path) -> None:
+def _download(text: str, full: str, folder: Path) -> None:
+    """Raises DownloadFailed."""
+    python = full.rpartition(".")[0]
     file = folder / "requirements.txt"
     file.write_text(text)
     tag = f"cp{python.replace('.', '')}"
@@ -74,7 +77,7 @@ def _download(text: str, python: str, folder: Path) -> None:
     platforms += [f"manylinux2014_{machine}", f"manylinux2010_{machine}", f"manylinux1_{machine}"]
     words = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "download"]
     words += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--progress-bar=off"]
-    words += ["--implementation", "cp", "--python-version", python]
+    words += ["--implementation", "cp", "--python-version", full]
     words += [word for abi in (tag, "abi3", "none") for word in ("--abi", abi)]
     words += [word for name in platforms for word in ("--platform", name)]
     words += ["--requirement", str(file), "--dest", str(folder)]
@@ -83,7 +86,9 @@ def _download(text: str, python: str, folder: Path) -> None:
         shell.run(*words, log=log, timeout_s=speed.deadline(DOWNLOAD_S))
     except BuildFailed as error:
         raise DownloadFailed(
-            f"the packages for Python {python} could not be downloaded", error.saw, error.hint
+            f"the packages for Python {python} could not be downloaded",
+            error.saw,
+            f"./lab bundle save FILE again: it continues from here (the whole output is in {log})",
         ) from None
     finally:
         file.unlink()

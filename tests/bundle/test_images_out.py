@@ -9,7 +9,8 @@ import tarfile
 import pytest
 
 from labkit.bundle import blobs, images_in, images_out
-from labkit.errors import BuildFailed, BundleDamaged, CommandFailed, NotEnoughDisk
+from labkit.errors import BuildFailed, BundleDamaged, CommandFailed, NotEnoughDisk, TimedOut
+from labkit.setup.host import shell
 from tests.bundle.made import BASE, docker_archive, tarred
 
 
@@ -124,3 +125,24 @@ def test_docker_never_sees_the_end_of_an_archive_that_breaks(docker, tmp_path):
     with pytest.raises(BundleDamaged):
         images_out.load(broken(), tmp_path / "log")
     assert not (tmp_path / "ended").exists()
+
+
+def test_an_engine_that_does_not_end_is_timed_out(docker, tmp_path, monkeypatch):
+    docker(reads="exec sleep 60")
+    monkeypatch.setattr(images_out.speed, "deadline", lambda seconds: 0.3)
+    with pytest.raises(TimedOut, match="docker load did not end within"):
+        images_out.load(iter([b"x"]), tmp_path / "log")
+
+
+def test_ctrl_c_in_another_thread_ends_it(docker, tmp_path):
+    docker(reads="exec sleep 60")
+
+    def stopped():
+        yield b"x"
+        shell.end_all()
+
+    try:
+        with pytest.raises(CommandFailed, match="not started"):
+            images_out.load(stopped(), tmp_path / "log")
+    finally:
+        shell.begin()
