@@ -30,7 +30,8 @@ def of_wheel(file: Path) -> str:
     """What a wheel says of itself."""
     with zipfile.ZipFile(file) as wheel:
         name = next(n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))
-        told = email.message_from_bytes(wheel.read(name))
+        text = wheel.read(name).decode(errors="replace")
+    told = email.message_from_string(text)  # from bytes, a letter beyond ASCII is no text
     if told["License-Expression"]:
         return str(told["License-Expression"])
     classified = [

@@ -1,6 +1,7 @@
 """Which lines of requirements.txt hold for which Python, and what the wheels say of themselves."""
 
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,14 @@ def test_a_wheel_says_its_licence(tmp_path):
     file = tmp_path / "a-1-py3-none-any.whl"
     file.write_bytes(wheel("a"))
     assert licences.of_wheel(file) == "MIT"
+
+
+def test_a_licence_of_other_letters_is_read(tmp_path):
+    file = tmp_path / "a.whl"
+    with zipfile.ZipFile(file, "w") as made:
+        told = "Metadata-Version: 2.1\nName: a\nVersion: 1\nLicense: Freie Lizenz für alle\n"
+        made.writestr("a-1.dist-info/METADATA", told)
+    assert licences.of_wheel(file) == "Freie Lizenz für alle"
 
 
 @pytest.mark.parametrize(
