@@ -12,6 +12,8 @@
     ├── RouteUnavailable      neither public registries nor package mirrors can serve the lab
     ├── DownloadFailed        a file could not be fetched
     ├── ChecksumWrong         a file was fetched and is not the one that is pinned
+    ├── BundleUnreadable      a bundle, or the server that has it, is not there or went away
+    ├── BundleDamaged         a part of a bundle is not what its list says
     ├── ToolMissing           a program is not there or too old, and cannot be installed here
     ├── BuildFailed           a program or an image could not be built; names its log file
     ├── CommandFailed         a program that the lab ran failed
@@ -116,6 +118,14 @@ class DownloadFailed(LabError):
 
 class ChecksumWrong(LabError):
     """A file was fetched and is not the one that is pinned."""
+
+
+class BundleUnreadable(LabError):
+    """A bundle, or the server that has it, is not there or went away."""
+
+
+class BundleDamaged(LabError):
+    """A part of a bundle is not what its list says."""
 
 
 class ToolMissing(LabError):

@@ -44,6 +44,8 @@ REMEDIES = {
     "RouteUnavailable": "Choose the other route with `--route`",
     "DownloadFailed": "Check network and proxy, then run `./lab up` again",
     "ChecksumWrong": "Try another network: a proxy or an attacker changed the file",
+    "BundleUnreadable": "Bring the file, the stick or the server back, then the same command again",
+    "BundleDamaged": "`./lab bundle verify WHERE --repair FROM`, or copy the bundle again",
     "ToolMissing": "Install the program that the third line names",
     "BuildFailed": "Read the last lines of the log that the error names",
     "CommandFailed": "Read the program's own message in the second line",

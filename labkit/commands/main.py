@@ -117,11 +117,19 @@ def _up(options: argparse.Namespace) -> int:
         model=options.model,
         context=options.context,
         jupyter=options.jupyter,
+        bundle=options.bundle,
+        code=options.code,
     )
     with progress.Reporter() as reporter, lock.held(reporter):
         # installing an engine is what `up` was asked for, so without a terminal it goes on
         up.Up(wanted, reporter, _confirm(reporter, options.yes, default=True)).run()
     return 0
+
+
+def _bundle(options: argparse.Namespace) -> int:
+    from labkit.commands import bundle
+
+    return bundle.command(options)
 
 
 def _notebook(options: argparse.Namespace) -> int:
@@ -263,6 +271,7 @@ def _test(options: argparse.Namespace) -> int:
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "up": _up,
     "notebook": _notebook,
+    "bundle": _bundle,
     "check": lessons.check,
     "hint": lessons.hint,
     "diagnose": lessons.diagnose,

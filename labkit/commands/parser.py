@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import NoReturn
 
 import labkit
@@ -11,6 +12,7 @@ from labkit.errors import Unsupported
 EXAMPLES = {  # that of `load` is in its own usage
     "up": "./lab up --model qwen2:1.5b",
     "notebook": "./lab notebook",
+    "bundle": "./lab bundle save workshop.lab",
     "status": "./lab status -o json",
     "env": 'eval "$(./lab env)"',
     "images": "./lab images",
@@ -117,6 +119,11 @@ def parser() -> argparse.ArgumentParser:
     text = "do not start JupyterLab"
     up.add_argument("--no-jupyter", dest="jupyter", action="store_false", help=text)
     up.add_argument("--yes", action="store_true", help="do not ask before installing an engine")
+    text = "a file, folder or URL that everything comes from, without any other network"
+    up.add_argument("--bundle", default="", metavar="WHERE", help=text)
+    text = "the code that `bundle serve` printed"
+    up.add_argument("--code", default="", metavar="CODE", help=text)
+    _add_bundle(command)
     command("notebook", "start JupyterLab if it does not run, and print its URL", output=True)
     about = (
         "Is the lab up? Print each part and what was seen. The last line is whether a workshop "
@@ -255,6 +262,34 @@ def parser() -> argparse.ArgumentParser:
     )
     test.add_argument("--cpu", default="1", metavar="SHARE", help=text)
     return top
+
+
+def _add_bundle(command: Callable[..., argparse.ArgumentParser]) -> None:
+    about = (
+        "The whole workshop in one file, for machines without a network. `save` writes the lab "
+        "that is up on this machine to a file. `verify` compares every byte with the bundle's own "
+        "list and names what is damaged. `list` prints its parts. `serve` offers a file to other "
+        "machines, until Ctrl-C. `./lab up --bundle WHERE` comes up from it."
+    )
+    text = "the whole workshop in one file: save, verify, list or serve it"
+    bundle = command("bundle", text, about, context=False, output=True)
+    choices = ("save", "verify", "list", "serve")
+    text = "save, verify, list or serve"
+    bundle.add_argument("action", choices=choices, metavar="ACTION", help=text)
+    text = "the file to save or serve; a file, a folder or a URL to verify or list"
+    bundle.add_argument("where", metavar="WHERE", help=text)
+    text = "with save: a Python version to bring packages for (3.11 to 3.14); can be repeated"
+    bundle.add_argument("--python", action="append", default=[], metavar="VERSION", help=text)
+    text = "with verify: another copy, from which damaged parts are taken"
+    bundle.add_argument("--repair", default="", metavar="FROM", help=text)
+    text = "with serve: the address of this machine that the others reach"
+    bundle.add_argument("--address", default="", metavar="ADDRESS", help=text)
+    text = "with serve: the port (8765)"
+    bundle.add_argument("--port", type=int, default=8765, metavar="PORT", help=text)
+    text = "with serve: how many answers run at the same time (30)"
+    bundle.add_argument("--at-once", type=int, default=30, metavar="N", help=text)
+    text = "the code that `bundle serve` printed"
+    bundle.add_argument("--code", default="", metavar="CODE", help=text)
 
 
 def _add_load(load: argparse.ArgumentParser) -> None:

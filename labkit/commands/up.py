@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from labkit.bundle import supply
 from labkit.commands import down
 from labkit.errors import CommandFailed, LabError, TimedOut, Unsupported
 from labkit.jupyter import server as jupyter
@@ -35,6 +36,8 @@ class Options:
     model: str = model.DEFAULT
     context: str = ""
     jupyter: bool = True
+    bundle: str = ""  # a path or a URL: everything comes from it alone
+    code: str = ""  # of ./lab bundle serve
 
 
 class Up:
@@ -46,6 +49,7 @@ class Up:
         self.made = False  # this run made the cluster
         self.workers = options.workers
         self.route = ""  # empty: a cluster of the user's own, whose images come from where it says
+        self.supply: supply.Supply | None = None
 
     @contextmanager
     def part(self, name: str) -> Iterator[Task]:
@@ -58,6 +62,11 @@ class Up:
     def run(self) -> model.Answer:
         """Bring the lab up; the answer that proves it."""
         model.parts(self.options.model)  # a bad name is said before any work
+        if self.options.bundle:
+            self._require_alone()
+            with self.part("bundle") as task:
+                self.supply = supply.Supply(self.options.bundle, self.options.code)
+                task.note(f"saved {self.supply.bundle.made}, from {self.options.bundle}")
         seconds = os.environ.get("LAB_VENV_SECONDS")
         if seconds:
             self.rows.append(("Python environment", "made", minutes(float(seconds))))
@@ -82,6 +91,8 @@ class Up:
             if server:  # it runs, and most lessons need no metrics
                 say_where(self.reporter, *server)
             raise
+        if self.supply:
+            self.supply.end()
         self._show(answer)
         if server:
             say_where(self.reporter, *server)
@@ -158,8 +169,9 @@ class Up:
                 self.reporter.say(warning)
         preflight.disk(paths.cache(), DISK_WARM)
         with self.part("container engine") as task:
-            task.note(f"Docker {docker.ensure(self.reporter, self.confirm)}")
-        chosen = route.choose(self.options.route)
+            ensure = supply.engine if self.supply else docker.ensure
+            task.note(f"Docker {ensure(self.reporter, self.confirm)}")
+        chosen = self._chosen()
         if catalog.ollama_asked():
             require_registry_route(chosen)
         self.reporter.say(f"route: {chosen.name} ({chosen.reason})")
@@ -170,7 +182,27 @@ class Up:
             task.note(f"127.0.0.1:{registry.port()}")
         self._cluster()
         route.remember(chosen)
+        if self.supply:
+            self.supply.remember()
         self.route = chosen.name
+
+    def _require_alone(self) -> None:
+        """Raises Unsupported for an option that a bundle cannot go with."""
+        options = self.options
+        if options.context or options.route != "auto" or options.model != model.DEFAULT:
+            raise Unsupported(
+                "--bundle brings up the lab's own cluster with what is in the bundle",
+                "--context, --route or --model was given too",
+                f"./lab up --bundle {options.bundle}",
+            )
+
+    def _chosen(self) -> route.Route:
+        if self.supply:
+            return route.Route(route.BUNDLE, "network is not used")
+        chosen = route.choose(self.options.route)
+        if chosen.name == route.BUNDLE:
+            self.supply = supply.Supply(supply.last(), named=False)
+        return chosen
 
     def _cluster(self) -> None:
         workers = self.workers = self.workers or max(1, len(kind.nodes()) - 1)
@@ -182,6 +214,8 @@ class Up:
 
     def _work(self, chosen: str, *, answer: bool) -> list[jobs.Job]:
         """What is to be done for the first answer's tools and images, or for all the others."""
+        if self.supply:
+            return self.supply.jobs(self.reporter, answer=answer)
         return [
             *images.jobs(chosen, self.reporter, answer=answer),
             *tools.jobs(chosen, self.reporter, answer=answer),
@@ -192,7 +226,11 @@ class Up:
         missing = _missing(work)
         needed = DISK_WARM
         if any(job.name.startswith(LARGE) for job in missing):
-            needed = max(needed, DISK_COLD[chosen] - down.size(paths.cache()))
+            if self.supply:
+                cold = self.supply.disk()
+            else:
+                cold = DISK_COLD[chosen] - down.size(paths.cache())
+            needed = max(needed, cold)
         preflight.disk(paths.cache(), needed)
         docker.require_disk(needed)
         if missing and chosen == route.PACKAGES:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from labkit.commands import up
-from labkit.errors import CommandFailed, TimedOut
+from labkit.errors import CommandFailed, TimedOut, Unsupported
 from labkit.jupyter import server as jupyter
 from labkit.setup.cluster import kind as cluster
 from labkit.setup.cluster import labs, model, monitoring, services
@@ -148,3 +148,33 @@ def test_the_answer_and_the_address_are_told_before_what_later_notebooks_need_is
     lab.run()
     assert done == ["ensure 3", "answer", "made", "pushed"]
     assert server.url in capsys.readouterr().out  # again at the end, where a reader looks
+
+
+def test_a_bundle_is_where_everything_comes_from(run, monkeypatch):
+    class Supply:
+        def jobs(self, reporter, *, answer):
+            return [Job(f"image:{answer}", list)]
+
+    lab, _ = run(failures=0)
+    lab.supply = Supply()
+    monkeypatch.setattr(up.images, "jobs", None)
+    monkeypatch.setattr(up.tools, "jobs", None)
+    assert [job.name for job in lab._work("bundle", answer=True)] == ["image:True"]
+    assert lab._chosen() == up.route.Route("bundle", "network is not used")
+
+
+def test_after_a_bundle_up_takes_it_again_and_needs_it_only_for_what_is_missing(run):
+    up.route.remember(up.route.Route("bundle", "x"))
+    lab, _ = run(failures=0)
+    assert lab._chosen() == up.route.Route("bundle", "as the last time; --route changes it")
+    assert lab.supply.named is False
+
+
+@pytest.mark.parametrize(
+    "other", [{"route": "packages"}, {"context": "theirs"}, {"model": "qwen2:1.5b"}]
+)
+def test_what_a_bundle_cannot_go_with_is_said_before_any_work(run, other):
+    lab, done = run(failures=0, bundle="x.lab", **other)
+    with pytest.raises(Unsupported, match="--bundle brings up the lab's own cluster"):
+        lab.run()
+    assert done == []

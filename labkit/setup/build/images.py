@@ -14,7 +14,7 @@ from pathlib import Path
 
 from labkit.errors import BuildFailed, DownloadFailed
 from labkit.setup.build import builds, catalog, debian, dockerfile, node_image
-from labkit.setup.build.route import PACKAGES, REGISTRY, image_source
+from labkit.setup.build.route import BUNDLE, PACKAGES, REGISTRY, image_source
 from labkit.setup.host import docker, paths, shell, speed
 from labkit.setup.host.jobs import Job
 from labkit.setup.host.progress import Reporter
@@ -69,11 +69,10 @@ def state(image: catalog.Image, route: str, found: dict | None) -> State:
     labels = (found or {}).get("Config", {}).get("Labels") or {}
     return State(
         image.reference,
-        _recipe(image) if route == PACKAGES else _source(image),
+        _source(image, route),
         found is not None and _current(image, route, found),
         labels.get(STAND_IN, ""),
-        # in the package route Debian's packages are those of the day
-        route != PACKAGES and _pinned(image, found),
+        _pinned(image, route, found),
         (found or {}).get("Size", 0),
     )
 
@@ -89,8 +88,12 @@ def _current(image: catalog.Image, route: str, found: dict) -> bool:
     return record.get("id") == found["Id"] and not moved
 
 
-def _pinned(image: catalog.Image, found: dict | None) -> bool:
+def _pinned(image: catalog.Image, route: str, found: dict | None) -> bool:
     """Is the image that is there, or the one that a pull would bring, known by its digest?"""
+    if route == PACKAGES:  # Debian's packages are those of the day
+        return False
+    if route == BUNDLE:  # its list has the SHA-256 of each part
+        return found is not None and _current(image, route, found)
     if found is None or not _current(image, REGISTRY, found):
         return bool(image.digest and not image_source())
     # it may have been pulled by its tag: before the digest was known, or from a classroom's cache
@@ -112,7 +115,16 @@ def jobs(route: str, reporter: Reporter, *, answer: bool) -> list[Job]:
 # ---- registry route ------------------------------------------------------------
 
 
-def _source(image: catalog.Image) -> str:
+def _source(image: catalog.Image, route: str) -> str:
+    """Where an image comes from."""
+    if route == PACKAGES:
+        return _recipe(image)
+    if route == BUNDLE:
+        return str(paths.read_json(pulled_record(image)).get("source", BUNDLE))
+    return _registry_source(image)
+
+
+def _registry_source(image: catalog.Image) -> str:
     tag = image.published or image.tags[0]
     if image_source():
         return f"{image_source()}/{image.path}:{tag}"
@@ -126,7 +138,7 @@ def pulled_record(image: catalog.Image) -> Path:
 
 def _puller(image: catalog.Image, reporter: Reporter) -> Callable[[], None]:
     def pull() -> None:
-        source, log = _source(image), paths.log_file(f"pull-{image.path}")
+        source, log = _registry_source(image), paths.log_file(f"pull-{image.path}")
         had = image.reference in docker.inspect("image", image.reference)
         with reporter.task(f"pull {image.reference}"):
             try:

@@ -10,6 +10,7 @@ from labkit.errors import RouteUnavailable
 from labkit.setup.host import paths, web
 
 REGISTRY, PACKAGES = "registry", "packages"
+BUNDLE = "bundle"  # one file, which `./lab up --bundle` names
 PROBES = {
     "the image registry": "https://registry-1.docker.io/v2/",
     "the release downloads": "https://dl.k8s.io/",
@@ -40,7 +41,7 @@ def choose(asked: str = "auto", probes: dict[str, str] | None = None) -> Route:
     if image_source():
         return Route(REGISTRY, f"LAB_REGISTRY names {image_source()}")
     last = paths.read_json(paths.state("route.json")).get("name")
-    if last in (REGISTRY, PACKAGES):
+    if last in (REGISTRY, PACKAGES, BUNDLE):
         return Route(last, "as the last time; --route changes it")
     silent = unreachable(probes)
     if silent:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labkit.errors import LabError
 from labkit.setup.build import builds, catalog, checked
-from labkit.setup.build.route import PACKAGES
+from labkit.setup.build.route import BUNDLE, PACKAGES
 from labkit.setup.host import download, paths, shell
 from labkit.setup.host.jobs import Job
 from labkit.setup.host.progress import Reporter
@@ -40,6 +40,9 @@ def _state(tool: catalog.Tool, route: str) -> State:
     if route == PACKAGES:
         pinned = checked.by_go(builds.build_of(tool.name))
         return State(tool.name, tool.version, there, _go_source(tool), pinned)
+    if route == BUNDLE:  # unpacked beside the downloads, and compared with the bundle's list
+        is_ours = Path(there).is_relative_to(paths.cache("tools").resolve())
+        return State(tool.name, tool.version, there, BUNDLE, bool(there) and is_ours)
     # the learner's own, which nobody compared with a checksum
     own = there and there != str(_place(tool))
     source = there if own else tool.url

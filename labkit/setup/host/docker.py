@@ -80,6 +80,11 @@ def ensure(reporter: Reporter, confirm: Callable[[str], bool]) -> str:
         return version()
 
 
+def is_installed() -> bool:
+    """Is there an engine that the lab may start here?"""
+    return _may_install() and shutil.which("dockerd") is not None
+
+
 def apt_install(*packages: str) -> None:
     """Install Debian packages. Raises BuildFailed, which names the log."""
     log = paths.log_file("apt")

@@ -312,6 +312,10 @@ def main() -> int:
     with_tests = sys.argv[1:2] == ["test"] and not {"-h", "--help"}.intersection(sys.argv)
     seconds = 0.0
     if venv.fault() or (with_tests and venv.test_fault()):
+        is_bundle = any(word.startswith("--bundle") for word in sys.argv)
+        if is_bundle and not os.environ.get("LAB_BUNDLE_WHEELS"):  # it makes .venv, and comes back
+            script = os.path.join(venv.root, "labkit", "bundle", "wheels.py")
+            return os.execv(sys.executable, [sys.executable, "-I", "-S", script, *sys.argv[1:]])
         import signal
 
         # Ends by an exception, so that pip ends too.

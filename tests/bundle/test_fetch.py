@@ -1,0 +1,122 @@
+"""Parts over HTTP: a cut answer is continued, a damaged part is fetched again, alone."""
+
+import http.server
+import shutil
+import threading
+from functools import partial
+
+import pytest
+
+from labkit.bundle import blobs, check, fetch, source
+from labkit.errors import BundleDamaged, BundleUnreadable
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(fetch, "PAUSE_S", 0.0)
+
+
+def test_every_part_comes_by_ranges(file, opened, ranges):
+    bundle = source.opened(ranges(file))
+    assert bundle.contents == opened.contents
+    for part in bundle.contents.parts:
+        assert fetch.part(bundle, part).read_bytes() == b"".join(opened.chunks(part))
+    assert list(check.every_damage(bundle)) == []
+
+
+def test_a_cut_answer_is_continued_where_it_ended(file, opened, ranges):
+    part = max(opened.contents.parts, key=lambda part: part.size)
+    start = opened.places[part.path].start
+    asked_for_it = []
+
+    def half(data, first, asked):
+        if start <= first < start + part.size:
+            asked_for_it.append(first - start)
+            return data[: len(data) // 2] if len(asked_for_it) == 1 else data
+        return data
+
+    bundle = source.opened(ranges(file, half))
+    assert fetch.part(bundle, part).read_bytes() == b"".join(opened.chunks(part))
+    assert asked_for_it == [0, part.size // 2]
+
+
+def test_what_an_ended_run_has_fetched_is_not_fetched_again(file, opened, ranges):
+    part = max(opened.contents.parts, key=lambda part: part.size)
+    blobs.folder().mkdir(parents=True, exist_ok=True)
+    aside = blobs.path(part.sha256).with_suffix(".part")
+    aside.write_bytes(b"".join(opened.chunks(part))[:1000])
+    firsts = []
+    bundle = source.opened(ranges(file, lambda data, first, asked: firsts.append(first) or data))
+    fetch.part(bundle, part)
+    fetch.part(bundle, part)
+    assert firsts[-1] == opened.places[part.path].start + 1000
+    assert len([first for first in firsts if first > 1000 + opened.places[part.path].start]) == 0
+
+
+def test_a_damaged_part_is_fetched_once_more_and_no_other(file, opened, ranges):
+    part = opened.contents.of("layer")[0]
+    start = opened.places[part.path].start
+    counts: dict[int, int] = {}
+
+    def spoil(data, first, asked):
+        counts[first] = counts.get(first, 0) + 1
+        return b"!" + data[1:] if first == start and counts[first] == 1 else data
+
+    bundle = source.opened(ranges(file, spoil))
+    for one in bundle.contents.parts:
+        fetch.part(bundle, one)
+    firsts = {one.path: opened.places[one.path].start for one in bundle.contents.parts}
+    assert {path: counts[first] for path, first in firsts.items()} == {
+        path: 2 if path == part.path else 1 for path in firsts
+    }
+
+
+def test_a_part_that_is_damaged_there_too_is_named(file, opened, ranges):
+    part = opened.contents.of("layer")[0]
+    start = opened.places[part.path].start
+    bundle = source.opened(
+        ranges(file, lambda data, first, asked: b"!" + data[1:] if first == start else data)
+    )
+    with pytest.raises(BundleDamaged) as caught:
+        fetch.part(bundle, part)
+    assert caught.value.saw == f"{part}: its SHA-256 is another one, twice"
+    assert not blobs.path(part.sha256).exists()
+
+
+def test_a_server_that_went_away_is_said_so(file, ranges, answering):
+    bundle = source.opened(ranges(file))
+    gone = source.Bundle(
+        "http://127.0.0.1:9/x",
+        source.Web("http://127.0.0.1:9/x"),
+        bundle.contents,
+        bundle.made,
+        bundle.places,
+    )
+    with pytest.raises(BundleUnreadable, match=r"127\.0\.0\.1:9"):
+        fetch.part(gone, bundle.contents.parts[-1])
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        return
+
+
+def test_a_plain_server_of_the_folder_is_enough(file, opened, tmp_path):
+    """`python -m http.server` answers no ranges."""
+    folder = tmp_path / "web"
+    shutil.unpack_archive(file, folder, "tar", filter="data")
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        bundle = source.opened(f"http://127.0.0.1:{server.server_port}/")
+        for part in bundle.contents.parts:
+            assert fetch.part(bundle, part).read_bytes() == b"".join(opened.chunks(part))
+        shutil.copy(file, folder / "small.lab")
+        with pytest.raises(BundleUnreadable, match="cannot be read") as caught:
+            source.opened(f"http://127.0.0.1:{server.server_port}/small.lab")
+        assert "does not answer ranges" in caught.value.saw
+    finally:
+        server.shutdown()
+        server.server_close()
