@@ -49,7 +49,7 @@ def check_all() -> Table:
 
     The same as `lab.check()`, and equals `./lab check`. Raises NotStarted, ApiSilent.
     """
-    return checks.check()
+    return checks.every()
 
 
 def timetable(begin: str = "0:00") -> Table:

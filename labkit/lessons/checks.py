@@ -81,7 +81,7 @@ def check(step: str | None = None, *, timeout_s: float | None = None) -> Verdict
     `.verdict` has all, and `lab.hint` more), UnknownStep, ApiSilent.
     """
     if step is None:
-        return _every()
+        return every()
     if timeout_s is None:
         timeout_s = _patience_s()
     verdicts = [_wait_for(one, timeout_s) for one in steps.named(step)]
@@ -91,7 +91,8 @@ def check(step: str | None = None, *, timeout_s: float | None = None) -> Verdict
     return Verdict(step, saw, sum(verdict.waited_s for verdict in verdicts))
 
 
-def _every() -> Table:
+def every() -> Table:
+    """Return the table of `check()` without a step."""
     here = session.current()
     echo("./lab check")
     found = ask("")
