@@ -133,7 +133,8 @@ def _releases(session: Session, unread: list[str]) -> list[dict]:
     except LabError as error:
         unread.append(f"secrets of Helm: {error.saw}")
         return []
-    return [{"metadata": one["metadata"]} for one in answer["items"]]
+    # a list of metadata alone that is empty has `"items": null` (Kubernetes 1.37.2)
+    return [{"metadata": one["metadata"]} for one in answer["items"] or []]
 
 
 def _when(event: dict) -> str:

@@ -44,7 +44,8 @@ class Cluster:
             return self.answers[path]
         if self.items.get(path) == ["forbidden"]:
             raise Refused("no", "forbidden", "look")
-        return {"items": self.items.get(path, [])}
+        # an empty list of metadata alone is null there, and an empty list of objects is not
+        return {"items": self.items.get(path, None if accept else [])}
 
     def text(self, path: str, *, query: dict, timeout_s: float) -> str:
         self.asked.append((path, query))
