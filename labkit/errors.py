@@ -209,7 +209,17 @@ class AlreadyExists(LabError):
 
 
 class Refused(LabError):
-    """The API server rejected the request: quota, admission, rights, a wrong field."""
+    """The API server rejected the request: quota, admission, rights, a wrong field.
+
+    `status` is the HTTP status, 0 where it is not known; `reason` is the API server's word for it,
+    empty where a server behind its proxy path has answered.
+    """
+
+    def __init__(
+        self, happened: str, saw: str, hint: str, *, status: int = 0, reason: str = ""
+    ) -> None:
+        super().__init__(happened, saw, hint)
+        self.status, self.reason = status, reason
 
 
 class Conflict(Refused):

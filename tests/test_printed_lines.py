@@ -183,7 +183,8 @@ NO_LINE = {
     **dict.fromkeys(["LabError", "Chart", "Table", "model"], "no call"),
     **dict.fromkeys(["choice", "step_buttons", "dashboard"], "a display, not a command"),
     **dict.fromkeys(
-        ["check", "solved", "hint", "solution", "start", "timetable", "troubles"], "of the lab"
+        ["check", "solved", "hint", "solution", "start", "timetable", "troubles", "diagnose"],
+        "of the lab",
     ),
     **dict.fromkeys(["goto", "reset", "plant"], "many commands, told in words"),
     **dict.fromkeys(["timeline", "ways"], "a picture or a table of much that is read"),

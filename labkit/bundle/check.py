@@ -35,7 +35,7 @@ def fault(bundle: Bundle, part: Part) -> str:
         total.update(data)
         size += len(data)
     if size < part.size:
-        return f"cut after {size} of {part.size} bytes"
+        return f"cut after {size} B of {part.size} B"
     return "" if total.hexdigest() == part.sha256 else "its SHA-256 is another one"
 
 

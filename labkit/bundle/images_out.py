@@ -66,7 +66,7 @@ def _member(name: str, size: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
     if left:
         raise BundleDamaged(
             f"{name} is not as long as the bundle's list says",
-            f"{size - left} of {size} bytes",
+            f"{size - left} B of {size} B",
             "save the bundle again",
         )
     yield bytes(-size % BLOCK)

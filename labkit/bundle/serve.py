@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import http.server
 import re
@@ -55,7 +56,7 @@ class Server(http.server.ThreadingHTTPServer):
         try:
             super().__init__((address, port), Handler)
         except OSError as error:
-            if error.errno and "in use" in str(error):
+            if error.errno == errno.EADDRINUSE:
                 raise PortTaken(
                     f"port {port} of {address} is taken", str(error), "--port with another number"
                 ) from None

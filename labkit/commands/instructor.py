@@ -36,7 +36,7 @@ def status() -> Table:
     context = os.environ.get("LAB_CONTEXT", "")
     echo("./lab status" + (f" --context {context}" if context else ""))
     found = parts.parts(context)
-    items = [vars(part) for part in found]
+    items = [{"name": one.name, "works": one.works, "saw": one.saw} for one in found]
     rows = [[part.name, _WORKS[part.works], part.saw] for part in found]
     line = parts.readiness(found, context)
     return Table(["PART", "WORKS", "SAW"], rows, caption=line, items=items)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,7 +14,7 @@ import yaml
 import labkit
 from labkit.diagnosis import evidence
 from labkit.diagnosis.facts import Facts, container_of, has, not_pulled, repository, runs
-from labkit.errors import LabError
+from labkit.errors import LabError, Refused
 from labkit.kube import helm
 from labkit.kube.session import Session
 from labkit.setup.build import catalog, registry
@@ -43,7 +42,6 @@ _LISTS = {  # field of Facts → kubectl's word
     "nodes": "nodes",
 }
 # a status without a word of the API server's own: what answered is in the Pod
-_CODE = re.compile(r"rejected the request \((4\d\d)\)")
 
 
 def gather(
@@ -160,9 +158,11 @@ def _held(session: Session, pods: list[dict]) -> tuple[dict[str, list[str]], dic
             return [model["name"] for model in found["models"] or []]
         except (KeyError, TypeError):
             return None
-        except LabError as error:
-            if code := _CODE.search(error.happened):
-                answers[name] = int(code[1])
+        except Refused as error:
+            if not error.reason:  # else the API server itself did not let us ask
+                answers[name] = error.status
+            return None
+        except LabError:
             return None
 
     running = [pod for pod in pods if runs(pod)]

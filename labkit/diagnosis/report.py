@@ -75,7 +75,7 @@ class Diagnosis(Shown):
 
 
 def diagnose(namespace: str | None = None, *, context: str | None = None) -> Diagnosis:
-    """The causes of what does not work in a namespace, the surest first; none where none is seen.
+    """Return the causes of what does not work in a namespace, the surest first; none is a result.
 
         lab.diagnose()
         lab.diagnose("team-a", context="company")

@@ -59,15 +59,15 @@ def error(
             hint += (
                 " or take it back: kubectl apply --server-side --force-conflicts --filename FILE"
             )
-        return Conflict(happened, message, hint)
+        return Conflict(happened, message, hint, status=code, reason=reason)
     if code == 410:
-        return Expired(happened, message, "list, then watch")
+        return Expired(happened, message, "list, then watch", status=code, reason=reason)
     hints = {
         401: "./lab up writes a new kubeconfig",
         403: "the second line names the rule: a quota, Pod Security, or your rights",
     }
     hint = hints.get(code, "fix what the second line names")
-    return Refused(happened, message, hint)
+    return Refused(happened, message, hint, status=code, reason=reason)
 
 
 def is_outage(status: dict, code: int) -> bool:

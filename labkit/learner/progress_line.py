@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from labkit.learner.passed import clock
-from labkit.ui import notebook
+from labkit.ui import notebook, units
 from labkit.ui.table import FRAME
 
 _handle: Any = None  # of the line that this kernel shows
@@ -28,7 +28,7 @@ def text(names: list[str], passed: dict[str, datetime.datetime]) -> str:
         else:
             parts.append(f"→ next: {name}" if name == following else f"○ {name}")
     done = sum(name in passed for name in names)
-    return f"{done} of {len(names)} steps passed: {' · '.join(parts)}"
+    return f"{done} of {units.count(len(names), 'step')} passed: {' · '.join(parts)}"
 
 
 def show(title: str, names: list[str], passed: dict[str, datetime.datetime]) -> None:

@@ -139,7 +139,7 @@ def a_new_pod_lacks_model(session: Session) -> Seen:
         return four
     found = pod_models(session)
     lacks = [one for one in found if not one.had_at]
-    saw = f"with the model: {len(found) - len(lacks)} of {len(found)} Pods"
+    saw = f"with the model: {len(found) - len(lacks)} of {units.count(len(found), 'Pod')}"
     if len(lacks) != 1:
         hint = "three Pods with the model first, then the fourth"
         return Seen(False, f"{saw}, and only the newest should be without it", hint)
@@ -216,7 +216,8 @@ def of_release(
             saw += "and the last is not a rollback"
             return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
         if rolled_back and len(kept) < AFTER_A_CHANGE:
-            saw = f"release ollama has {len(kept)} revisions: it was rolled back without a change"
+            saw = f"release ollama has {units.count(len(kept), 'revision')}: "
+            saw += "it was rolled back without a change"
             return Seen(False, saw, "helm upgrade ollama, then helm rollback ollama 1")
         given = helm.read(kept[-1]).get("config") or {}
         for name, value in (values or {}).items():

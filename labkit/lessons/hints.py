@@ -56,7 +56,7 @@ def hint(step: str) -> Hint:
 
 
 def solution(step: str) -> Hint:
-    """A solution of an exercise, as its notebook has it folded; it is printed, and not run.
+    """Print the solution of an exercise, as its notebook has it folded; nothing is run.
 
         lab.solution("00-start/your-turn")
 

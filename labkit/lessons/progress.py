@@ -9,11 +9,11 @@ from labkit.kube.session import Session
 from labkit.learner import passed as record
 from labkit.learner import progress_line
 from labkit.lessons import steps
-from labkit.ui import notebook, notebook_file
+from labkit.ui import notebook, notebook_file, units
 
 
 def start(namespace: str | None = None) -> Session:
-    """Points this kernel at the lab and at your namespace; the first line of a notebook.
+    """Point this kernel at the lab and at your namespace; the first line of a notebook.
 
     Afterwards `!kubectl`, `!helm` and `%%bash` act there too (KUBECONFIG, PATH and MODEL are
     set), and a `!command` that fails makes its cell fail. The namespace is `lab`, or
@@ -41,7 +41,9 @@ def passed(step: str, here: Session) -> str:
         progress_line.update(lesson, names, found)
     if not is_kept:
         return " (this could not be written to your folder of notebooks)"
-    return f" ({len(found)} of {len(names)} steps of {lesson} passed)" if found else ""
+    return (
+        f" ({len(found)} of {units.count(len(names), 'step')} of {lesson} passed)" if found else ""
+    )
 
 
 def kept(here: Session) -> dict[str, datetime.datetime]:

@@ -135,7 +135,7 @@ def try_way(way: str) -> Trial:
 
 
 def ways(*, forget: bool = False) -> Ways:
-    """The ways of `lab.try_way` in one table: seconds, megabytes, and what a failure looks like.
+    """Return the ways of `lab.try_way` in a table: seconds, megabytes, what a failure looks like.
 
         lab.ways()
 

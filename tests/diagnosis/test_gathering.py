@@ -34,8 +34,9 @@ class Cluster:
         self.asked.append((path, query or {}))
         self.accepts += [accept] if accept else []
         if path in self.refused:
-            happened = f"the API server rejected the request ({self.refused[path]})"
-            raise Refused(happened, "Authorization Required", "look")
+            word = self.refused[path]
+            status = {"status": int(word)} if word.isdigit() else {"status": 403, "reason": word}
+            raise Refused("the request was rejected", "Authorization Required", "look", **status)
         if self.error:
             raise self.error
         if "/proxy/" in path:

@@ -7,6 +7,7 @@ their order.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,24 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
 ROOT = Path(__file__).resolve().parents[2]
-LINKED = ("LICENSE", "pyproject.toml")  # files that pages link to; a browser shows them as text
+PAGES = ("*.md", "docs/*.md", "k8s/model/README.md")
+# a file that pages link to: a browser shows it as text
+_LINKED = re.compile(r"\]\((?:\.\./)*([\w./-]+\w)\)")
+_HAS_A_PAGE = (".md", ".ipynb")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add every page, and the files that they link to."""
     from mkdocs.structure.files import File
 
-    for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]):
+    pages = sorted(page for pattern in PAGES for page in ROOT.glob(pattern))
+    for page in pages:
         name = str(page.relative_to(ROOT))
         files.append(File.generated(config, name, abs_src_path=str(page)))
-    for name in LINKED:
+    linked = {name for page in pages for name in _LINKED.findall(page.read_text())}
+    for name in sorted(name for name in linked if (ROOT / name).is_file()):
+        if name.endswith(_HAS_A_PAGE):
+            continue
         file = File.generated(config, name, abs_src_path=str(ROOT / name))
         file.dest_uri = f"{name}.txt"
         files.append(file)
@@ -36,3 +44,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, f"notebooks/{notebook.stem}.md", content=text))
     files.append(File.generated(config, "reference.md", content=reference.page()))
     return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Let a link to a notebook lead to its page."""
+    return lesson.linked(markdown)

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from labkit.learner import solutions
 from labkit.ui.escapes import plain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,11 +29,12 @@ def executed(notebook: Path) -> Path:
 
 def page(notebook: Path, ran: Path) -> str:
     """Return the page of this notebook; `ran` is its executed copy, where there is one."""
-    cells = json.loads(notebook.read_text())["cells"]
-    copy = json.loads(ran.read_text()) if ran.exists() else {}
+    # a folded solution is shown as the code cell that a test makes of it
+    cells = solutions.runnable(json.loads(notebook.read_text()))["cells"]
+    copy = solutions.runnable(json.loads(ran.read_text())) if ran.exists() else {}
     why_not = _unusable(cells, copy)
     title, _, rest = _text(cells[0]).partition("\n")
-    shown = [title, _admonition("note", "Outputs", why_not or _of_run(copy)), _linked(rest)]
+    shown = [title, _admonition("note", "Outputs", why_not or _of_run(copy)), linked(rest)]
     shown += [_cell(cell) for cell in (cells if why_not else copy["cells"])[1:]]
     return "\n\n".join(shown) + "\n"
 
@@ -63,7 +65,7 @@ def _of_run(copy: dict[str, Any]) -> str:
 
 def _cell(cell: dict[str, Any]) -> str:
     if cell["cell_type"] != "code":
-        return _linked(_text(cell))
+        return linked(_text(cell))
     parts = [_source(_text(cell)), *map(_output, cell.get("outputs", []))]
     text = "\n\n".join(part for part in parts if part)
     if "solution" in cell["metadata"].get("tags", []):
@@ -121,9 +123,9 @@ def _admonition(kind: str, title: str, text: str, *, folded: bool = False) -> st
     return f'{"???" if folded else "!!!"} {kind} "{title}"\n\n{inner}'
 
 
-def _linked(text: str) -> str:
+def linked(text: str) -> str:
     """Return the Markdown with its links to notebooks as links to their pages."""
-    return re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.md)", text)
+    return re.sub(r"(\]\([\w./-]+)\.ipynb(?=[#)])", r"\1.md", text)
 
 
 def _text(cell: dict[str, Any]) -> str:

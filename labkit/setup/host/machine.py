@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 
 from labkit.errors import NotEnoughDisk, NotEnoughMemory, Unsupported
+from labkit.ui import units
 
 GIB = 2**30
 INOTIFY = {"max_user_instances": 512, "max_user_watches": 524288}  # kind's guide
@@ -68,8 +69,8 @@ def inotify(nodes: int, folder: Path = Path("/proc/sys/fs/inotify")) -> str:
         if found[name] < enough and found[name] < nodes * enough // ENOUGH_FOR:
             wanted = " ".join(f"fs.inotify.{key}={value}" for key, value in INOTIFY.items())
             return (
-                f"This machine's fs.inotify.{name} is {found[name]}: {nodes} nodes may need more."
-                f" sudo sysctl {wanted}"
+                f"This machine's fs.inotify.{name} is {found[name]}:"
+                f" {units.count(nodes, 'node')} may need more. sudo sysctl {wanted}"
             )
     return ""
 
