@@ -24,7 +24,7 @@ from labkit.jupyter import namespace
 from labkit.kube import session
 from labkit.lessons import steps
 from labkit.lessons.reset import goto
-from labkit.setup.cluster import environment
+from labkit.setup.cluster import environment, labs
 
 ANY_POD = "$(kubectl get pods -o name | shuf -n 1)"
 FAULTS = (
@@ -158,7 +158,7 @@ def _goto(step: str, what: str, seconds: list, failed: list) -> None:
 
 def _enter(name: str) -> None:
     values = environment.variables()
-    config = session._kubeconfig(Path(values["KUBECONFIG"]), name)
+    config = labs.Lab().kubeconfig_in(name)
     values["PATH"] = os.pathsep.join([values["PATH"], os.environ["PATH"]])
     os.environ.update(values, KUBECONFIG=str(config), LAB_NAMESPACE=name)
     session.enter(name)

@@ -97,7 +97,7 @@ class Twins(NamedTuple):
         """What lab.start(namespace) makes of this process's environment, for another one."""
         values = environment.variables()
         path = os.pathsep.join([values["PATH"], os.environ["PATH"]])
-        config = session._kubeconfig(Path(values["KUBECONFIG"]), namespace)
+        config = labs.Lab().kubeconfig_in(namespace)
         own = {"PATH": path, "KUBECONFIG": str(config), "LAB_NAMESPACE": namespace}
         own["LAB_WORK"] = os.devnull  # a folder that is none: nothing is kept of what a test passes
         return {**os.environ, **values, **own}

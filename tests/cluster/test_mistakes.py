@@ -37,7 +37,7 @@ class Place:
     def __init__(self, name: str) -> None:
         self.name = name
         self.values = environment.variables()
-        self.config = session._kubeconfig(Path(self.values["KUBECONFIG"]), name)
+        self.config = labs.Lab().kubeconfig_in(name)
         self.session = session.Session(name, "", self.config)
 
     def run(self, *words: str, code: int | None = 0, stdin: str | None = None) -> str:

@@ -26,7 +26,7 @@ def here(lab) -> Iterator[session.Session]:
     """A namespace of its own; its nodes and the registry run before and after."""
     name = namespace.make(Path("outage"))
     try:
-        yield session.Session(name, "", session._kubeconfig(labs.Lab().kubeconfig, name))
+        yield session.Session(name, "", labs.Lab().kubeconfig_in(name))
     finally:
         namespace.remove(name)
 

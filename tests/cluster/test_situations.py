@@ -69,7 +69,7 @@ def made(name: str) -> Seen:
         space = namespace.make(Path(f"situation-{name[:18]}"))
         words = ("--namespace", space, "apply", "--filename", FILES[name])
         labs.Lab().kubectl(*words, timeout_s=speed.deadline(60))
-        config = session._kubeconfig(labs.Lab().kubeconfig, space)
+        config = labs.Lab().kubeconfig_in(space)
         return looked(session.Session(space, "", config), name)
     except Exception as error:
         return Seen({}, f"{type(error).__name__}: {error}", 0.0)

@@ -18,7 +18,7 @@ from labkit.jupyter import namespace
 from labkit.kube import session
 from labkit.lessons import steps
 from labkit.lessons.reset import goto, inventory, lease
-from labkit.setup.cluster import environment
+from labkit.setup.cluster import labs
 from labkit.setup.host import speed
 
 STEP = "03-service/right-port"  # begins with a Deployment, and a Service with the wrong port
@@ -68,7 +68,7 @@ subsets: [{addresses: [{ip: 192.0.2.1}], ports: [{port: 1}]}]
 
 
 def kubeconfig(name: str) -> Path:
-    return session._kubeconfig(Path(environment.variables()["KUBECONFIG"]), name)
+    return labs.Lab().kubeconfig_in(name)
 
 
 @pytest.fixture(scope="module")
