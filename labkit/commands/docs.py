@@ -27,7 +27,9 @@ def command(port: int, site_dir: str) -> int:
     """Build the site into `site_dir` and end, or serve it on `port`; its exit code."""
     check_tools()
     if site_dir:
-        build(Path(site_dir).absolute())
+        folder = Path(site_dir).expanduser().absolute()
+        _require_no_others(folder)
+        build(folder)
         print(f"The site is in {site_dir}: index.html is its first page, on a web server")
         return 0
     with _ends_by_signals(), _server(port) as server, paths.temporary("site") as folder:
@@ -56,6 +58,17 @@ def check_tools() -> None:
             "the site is built by mkdocs-material, which the lessons do not need",
             f"{sys.executable} has no module {' '.join(missing)}",
             f"{sys.executable} -m pip install {lock} # then ./lab docs again",
+        )
+
+
+def _require_no_others(folder: Path) -> None:
+    """Raise Unsupported for a folder with files of others: mkdocs empties it before it builds."""
+    is_site = (folder / "search" / "search_index.json").is_file()
+    if folder.exists() and not is_site and (not folder.is_dir() or any(folder.iterdir())):
+        raise Unsupported(
+            "the site is built into a new folder, an empty one or an earlier site",
+            f"{folder} has other files, and building deletes what is in the folder",
+            "./lab docs --site-dir with another folder",
         )
 
 

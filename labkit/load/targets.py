@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import socket
 import time
+from functools import lru_cache
 from math import ceil
 
 from labkit.load.errors import LoadError
@@ -38,6 +39,7 @@ def is_loopback(address: Address) -> bool:
     return host == "::1" or host.startswith("127.")
 
 
+@lru_cache(maxsize=256)  # it is the name under which each answer is counted
 def place(address: Address) -> str:
     """An address as `--address` takes it.
 

@@ -36,6 +36,25 @@ def test_without_its_tools_the_third_line_adds_them(monkeypatch, capsys):
     assert (docs.ROOT / "requirements-test.txt").exists()
 
 
+@pytest.mark.parametrize("other", ["thesis.txt", "folder"])
+def test_a_folder_with_files_of_others_is_left_alone(monkeypatch, tmp_path, capsys, other):
+    monkeypatch.setattr(docs, "build", lambda folder: pytest.fail("it was built"))
+    (tmp_path / other).mkdir() if other == "folder" else (tmp_path / other).write_text("mine")
+    assert main(["docs", "--site-dir", str(tmp_path)]) == 2
+    assert "another folder" in capsys.readouterr().err
+    assert (tmp_path / other).exists()
+
+
+def test_an_earlier_site_is_built_again(monkeypatch, tmp_path):
+    built = []
+    monkeypatch.setattr(docs, "build", built.append)
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "search_index.json").touch()
+    for folder in (tmp_path, tmp_path / "new"):
+        assert main(["docs", "--site-dir", str(folder)]) == 0
+    assert built == [tmp_path, tmp_path / "new"]
+
+
 def test_a_port_that_is_taken_is_reported_before_the_site_is_built(monkeypatch, capsys):
     monkeypatch.setattr(docs, "build", lambda folder: pytest.fail("it was built"))
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -11,7 +11,8 @@ from labkit.ui import units
 
 GIB = 2**30
 INOTIFY = {"max_user_instances": 512, "max_user_watches": 524288}  # kind's guide
-ENOUGH_FOR = 8  # nodes, a guess on the safe side: 128 instances are enough for two (tried)
+# of each node: two work with 128 instances (tried); the watches are a guess on the safe side
+INOTIFY_OF_A_NODE = {"max_user_instances": 64, "max_user_watches": 16384}
 
 
 def existing(path: Path) -> Path:
@@ -60,16 +61,15 @@ def inotify(nodes: int, folder: Path = Path("/proc/sys/fs/inotify")) -> str:
     All nodes are containers of one user, and share them. Where they are used up, a node's programs
     end with "too many open files". kind's own guide names the limits that are enough.
     """
-    found = {}
-    for name, enough in INOTIFY.items():
+    for name, of_a_node in INOTIFY_OF_A_NODE.items():
         try:
-            found[name] = int((folder / name).read_text())
+            found = int((folder / name).read_text())
         except (OSError, ValueError):
             return ""
-        if found[name] < enough and found[name] < nodes * enough // ENOUGH_FOR:
+        if found < min(nodes * of_a_node, INOTIFY[name]):
             wanted = " ".join(f"fs.inotify.{key}={value}" for key, value in INOTIFY.items())
             return (
-                f"This machine's fs.inotify.{name} is {found[name]}:"
+                f"This machine's fs.inotify.{name} is {found}:"
                 f" {units.count(nodes, 'node')} may need more. sudo sysctl {wanted}"
             )
     return ""
