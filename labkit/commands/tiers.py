@@ -11,8 +11,8 @@
 | `browser` | 3 min | JupyterLab in a real browser |
 
 `long` is run by hand and is not part of all tiers: two labs reset at once, each notebook by Run All
-in a browser, goto from any step to any other, and random walks with faults between
-(`python tests/long.py --help`).
+in a browser, a newcomer in 00 to 05, goto from any step to any other, and random walks with faults
+between (`python tests/long.py --help`).
 
 The budgets of all tiers fit into CI's 90 minutes. On another machine they follow its measure. A
 tier over its budget is warned of and never fails for it: machines are noisy.
@@ -105,6 +105,7 @@ COMMANDS = {
         [*NOTEBOOKS, *_ON_A_SLOW_MACHINE],  # at full speed
         [*PYTEST, "-s", *_TWO_LABS],
         [*PYTEST, "tests/browser/every_notebook.py"],
+        [*PYTEST, "tests/browser/every_newcomer.py"],
         [sys.executable, "-u", "-P", "tests/long.py"],
     ],
 }

@@ -62,7 +62,8 @@ NOTEBOOKS = " ".join(["labkit.jupyter.run", *QUICKER])
 SLOWED = " ".join(["labkit.jupyter.run", "0.4", *SLOW])
 FULL = " ".join(["labkit.jupyter.run", *SLOW])
 BROWSER = "pytest tests/browser"
-LONG = [FULL, files("two_labs"), f"{BROWSER}/every_notebook.py", "tests/long.py"]
+WALKS = [f"{BROWSER}/every_{name}.py" for name in ("notebook", "newcomer")]
+LONG = [FULL, files("two_labs"), *WALKS, "tests/long.py"]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,10 @@
 """A newcomer walks a notebook by keyboard alone, slips, and does what the first hint says.
 
-One notebook of 00 to 05 a run, drawn by $LAB_SEED, or by chance; all of them in `./lab test long`.
-newcomer.yaml has what is typed; the exercises are done as a learner does them, in their own cell.
+Part of `./lab test long`. newcomer.yaml has what is typed; the exercises are done as a learner does
+them, in their own cell.
 """
 
-import os
-import random
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -17,13 +14,10 @@ from tests.browser import keyboard
 from tests.browser.conftest import kept, opened
 
 TABLE = yaml.safe_load(Path(__file__).with_name("newcomer.yaml").read_text())
-SEED = os.environ.get("LAB_SEED") or f"{time.time():.0f}"
-DRAWN = sorted(TABLE) if SEED == "all" else [random.Random(SEED).choice(sorted(TABLE))]
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", sorted(TABLE))
 def test_a_newcomer_comes_through_by_keyboard_and_by_the_first_hint(browser, jupyter, name):
-    print(f"LAB_SEED={SEED}")
     page = opened(browser, jupyter.url.replace("00-start", name) + "&reset", [])
     learner = keyboard.Learner(page)
     todo = list(TABLE[name]["slips"])
