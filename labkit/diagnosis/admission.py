@@ -48,6 +48,8 @@ def helm_pending(facts: Facts) -> str:
     newest: dict[str, dict] = {}
     for record in facts.releases:
         labels = record["metadata"].get("labels") or {}
+        if not {"name", "version"} <= labels.keys():
+            continue
         name, version = labels.get("name", ""), int(labels.get("version", "0") or 0)
         known = newest.get(name)
         if not known or version > int(known["metadata"]["labels"]["version"]):

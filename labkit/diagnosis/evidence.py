@@ -24,7 +24,7 @@ def now(facts: Facts) -> Facts:
     []
     """
     sets = _newest_sets(facts)
-    pods = _left_over(_counting(facts, sets))
+    pods = _left_over(_counting(facts, sets), _done(facts))
     kept = {
         "deployments": [_observed(one) for one in facts.deployments],
         "statefulsets": [_observed(one) for one in facts.statefulsets],
@@ -108,8 +108,23 @@ def _unread(pod: dict) -> dict:
     return {**pod, "status": {**kept, "conditions": ready}}
 
 
-def _left_over(pods: list[dict]) -> list[dict]:
-    """Without evicted Pods in whose place another one of the same owner is ready."""
+def _done(facts: Facts) -> set[str]:
+    """The Jobs that are complete."""
+    return {
+        one["metadata"].get("uid", "")
+        for one in facts.jobs
+        for condition in one.get("status", {}).get("conditions", [])
+        if condition["type"] == "Complete" and condition["status"] == "True"
+    }
+
+
+def _left_over(pods: list[dict], done: set[str]) -> list[dict]:
+    """Without evicted Pods in whose place another one is ready, and first tries of Jobs."""
+    pods = [
+        pod
+        for pod in pods
+        if pod.get("status", {}).get("phase") != "Failed" or not _owners(pod) & done
+    ]
     served = set().union(*(_owners(pod) for pod in pods if refs.ready(pod)), set())
     return [
         pod

@@ -80,7 +80,9 @@ def _words(session: Session, facts: Facts, *, outside: bool) -> dict[str, Any]:
     """What is not in the API server's lists: answers, logs, the lab's own registry and mirror."""
     pods = facts.pods[:MOST]
     held, answers = _held(session, pods)
-    found: dict[str, Any] = {"held": held, "answers": answers, "logs": _logs(session, pods, held)}
+    logs, unread = _logs(session, pods, held)
+    found: dict[str, Any] = {"held": held, "answers": answers, "logs": logs}
+    found["unread"] = [*facts.unread, *unread]
     if outside:
         return found
     found["images"] = tuple(image.name for image in catalog.load().images)
@@ -181,20 +183,30 @@ def _registry(pods: list[dict]) -> dict[str, int]:
     return found
 
 
-def _logs(session: Session, pods: list[dict], held: dict) -> dict[tuple[str, str], str]:
-    def ask(place: tuple[str, str]) -> str:
+def _logs(
+    session: Session, pods: list[dict], held: dict
+) -> tuple[dict[tuple[str, str], str], list[str]]:
+    """What containers wrote, and the logs that could not be read."""
+
+    def ask(place: tuple[str, str]) -> str | None:
         path = session.api.resource("pods").path(session.namespace, place[0])
         silent = place[0] not in held and place in mains
-        query = {"container": place[1], **(_HEAD if silent else _TAIL)}
+        query = {"container": place[1]}
         try:
-            return session.api.text(f"{path}/log", query=query, timeout_s=ASK_S)
+            text = session.api.text(f"{path}/log", query={**query, **_TAIL}, timeout_s=ASK_S)
+            if silent and text.count("\n") >= _TAIL["tailLines"]:
+                more = {**query, **_HEAD}
+                text = session.api.text(f"{path}/log", query=more, timeout_s=ASK_S) + text
+            return text
         except LabError:
-            return ""
+            return None
 
     mains = {(pod["metadata"]["name"], (container_of(pod) or {}).get("name")) for pod in pods}
     places = [(pod["metadata"]["name"], name) for pod in pods for name in _begun(pod)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(places, pool.map(ask, places), strict=True))
+        found = dict(zip(places, pool.map(ask, places), strict=True))
+    unread = [f"log of pod/{pod} {name}" for (pod, name), text in found.items() if text is None]
+    return {place: text or "" for place, text in found.items()}, unread
 
 
 def _begun(pod: dict) -> Iterator[str]:

@@ -23,7 +23,9 @@ def _said(facts: Facts, pattern: re.Pattern, unless: re.Pattern | None = None) -
     for pod in facts.pods:
         for container, image in not_pulled(pod).items():
             waiting = status_of(pod, container)["state"]["waiting"]
-            told = [one.get("message", "") for one in facts.told(pod) if one["reason"] == "Failed"]
+            told = [
+                one.get("message", "") for one in facts.told(pod) if one.get("reason") == "Failed"
+            ]
             said = " ".join([waiting.get("message", ""), *told])
             found = pattern.search(said)
             if found and facts.registry.get(image) != 200 and not (unless and unless.search(said)):

@@ -9,11 +9,15 @@ from labkit.diagnosis import symptoms
 from labkit.diagnosis.facts import Facts, container_of, runs
 from labkit.diagnosis.mistake import SHOWN, Mistake
 from labkit.diagnosis.symptoms import named
+from labkit.kube import refs
 
 _TIMEOUT = re.compile(
     r"[^\n]*(?:timed? ?out|i/o timeout|deadline exceeded|Connection timed out)[^\n]*", re.IGNORECASE
 )
-_ANSWERED = re.compile(r'\[GIN\] [^|]+\| 200 \|[^|]+\|\s*([\d.a-f:]+) \|\s*\w+\s+"/(?:api|v1)/')
+_ADDRESS = re.compile(r"\w+://|[\w.-]+:\d+\b")
+_ANSWERED = re.compile(
+    r'\[GIN\] (\S+ - \S+) \|\s*200 \|[^|]+\|\s*([\d.a-f:]+) \|\s*\w+\s+"/(?:api|v1)/'
+)
 
 
 def matches(selector: dict | None, labels: dict[str, str]) -> bool:
@@ -56,9 +60,8 @@ def lets_in(facts: Facts, server: dict, client: dict, port: int) -> bool:
 
 
 def _takes(rule: dict, client: dict, port: int, server: dict) -> bool:
-    ports = [one.get("port") for one in rule.get("ports", [])]
-    numbers = [symptoms.number_of(server, one) for one in ports if one is not None]
-    if ports and None not in ports and port not in numbers:
+    ports = rule.get("ports", [])
+    if ports and not any(_has_port(one, port, server) for one in ports):
         return False
     peers = rule.get("from", [])
     if not peers:
@@ -75,6 +78,14 @@ def _takes(rule: dict, client: dict, port: int, server: dict) -> bool:
     return False
 
 
+def _has_port(given: dict, port: int, server: dict) -> bool:
+    first = given.get("port")
+    if first is None:
+        return True
+    number = symptoms.number_of(server, first)
+    return number is not None and number <= port <= given.get("endPort", number)
+
+
 def _servers(facts: Facts) -> Iterator[tuple[dict, int]]:
     for pod in filter(runs, facts.pods):
         yield pod, symptoms.listens(facts, pod)[1]
@@ -82,27 +93,44 @@ def _servers(facts: Facts) -> Iterator[tuple[dict, int]]:
 
 def _clients(facts: Facts) -> Iterator[dict]:
     for pod in facts.pods:
-        if not container_of(pod):
+        if not container_of(pod) and not pod["spec"].get("hostNetwork"):
             yield pod
 
 
 def blocked(facts: Facts) -> str:
     """A client whose request timed out, and that no policy lets in."""
     for client in _clients(facts):
-        found = list(_TIMEOUT.finditer(facts.log(client)))[-1:]
-        for server, port in _servers(facts) if found else []:
-            if not lets_in(facts, server, client, port):
+        lines = list(_TIMEOUT.finditer(facts.log(client)))
+        for server, port in _servers(facts) if lines else []:
+            found = [
+                one
+                for one in lines
+                if _is_to(facts, server, port, one[0])
+                or not (refs.ready(client) or _ADDRESS.search(one[0]))
+            ][-1:]
+            if found and not lets_in(facts, server, client, port):
                 said = symptoms.end_of(found[0][0])
                 return f"no policy lets {named(client)} reach {named(server)}; its log: {said}"
     return ""
 
 
+def _is_to(facts: Facts, server: dict, port: int, line: str) -> bool:
+    """Does that line name the server: by a Service's name or address, by its own, by its port?"""
+    names = {server.get("status", {}).get("podIP", ""), f":{port}", f"port={port}"}
+    for service in facts.services:
+        if server in symptoms.selected(facts, service):
+            names |= {service["metadata"]["name"], service["spec"].get("clusterIP", "")}
+    return any(name in line for name in names - {"", "None"})
+
+
 def ignored(facts: Facts) -> str:
     """A client that was answered, though no policy lets it in."""
+    made = [one["metadata"].get("creationTimestamp", "") for one in facts.policies]
+    since = max(made, default="").replace("-", "/", 2).replace("T", " - ")[:21]
     for server, port in _servers(facts):
         name = (container_of(server) or {})["name"]
         log = facts.logs.get((server["metadata"]["name"], name), "")
-        addresses = set(_ANSWERED.findall(log))
+        addresses = {address for when, address in _ANSWERED.findall(log) if when > since}
         for client in _clients(facts):
             address = client.get("status", {}).get("podIP")
             if address in addresses and not lets_in(facts, server, client, port):

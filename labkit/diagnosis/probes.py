@@ -65,7 +65,9 @@ def kills(facts: Facts) -> Iterator[tuple[dict, str, Probe]]:
             if _ran_out_of_memory(status) or _is_settled(facts, status):
                 break
             kind = killed["kind"].capitalize()
-            probes = [read(one.get("message", "")) for one in told if one["reason"] == "Unhealthy"]
+            probes = [
+                read(one.get("message", "")) for one in told if one.get("reason") == "Unhealthy"
+            ]
             fitting = [probe for probe in probes if probe and probe.kind == kind]
             last = fitting[-1] if fitting else Probe(kind, "other", event["message"])
             yield pod, killed["name"], last
@@ -84,7 +86,7 @@ def _is_settled(facts: Facts, status: dict) -> bool:
     limit_s = _SETTLED_S
     if last.get("startedAt") and last.get("finishedAt"):
         lived = units.moment_of(last["finishedAt"]) - units.moment_of(last["startedAt"])
-        limit_s = 2 * lived.total_seconds()
+        limit_s = min(limit_s, 2 * lived.total_seconds())
     return bool(begun and status.get("ready")) and symptoms.seconds_since(facts, begun) > limit_s
 
 

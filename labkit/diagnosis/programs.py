@@ -40,7 +40,11 @@ def fails(pod: dict, name: str) -> bool:
     state = status.get("state", {})
     ended = state.get("terminated", {})
     again = "waiting" in state and "terminated" in status.get("lastState", {})
-    return bool(ended and (ended.get("exitCode") or status.get("restartCount"))) or again
+    is_over = pod.get("status", {}).get("phase") == "Succeeded" or any(
+        one["name"] == name for one in inits(pod)
+    )
+    restarts = 0 if is_over else status.get("restartCount")
+    return bool(ended and (ended.get("exitCode") or restarts)) or again
 
 
 def failing(facts: Facts) -> Iterator[tuple[dict, dict, str]]:
@@ -92,6 +96,8 @@ def init_without_server(facts: Facts) -> str:
             line, name = words(container), container["name"]
             own = f"ollama {line}" if "ollama" in container.get("image", "") else line
             if not (_ASKS.search(line) or _ASKS.match(own)) or _SERVES.search(line):
+                continue
+            if symptoms.host_is_elsewhere(container) or "OLLAMA_HOST=" in line:
                 continue
             host, _ = symptoms.address(env(container).get("OLLAMA_HOST", ""))
             if "OLLAMA_HOST" in env(container) and not _is_loopback(host):

@@ -28,6 +28,8 @@ _UNAUTHORIZED = re.compile(
     r"(?:HTTP(?:/\S+)? 401|401 Unauthorized|401 Authorization Required|status code:? 401|\(401\))",
     re.IGNORECASE,
 )
+# what a program told its own clients
+_SERVED = re.compile(r'"[A-Z]+ \S+ HTTP/[\d.]+"\s+\d{3}[^\n]*')
 _ACCESS = re.compile(r'\[GIN\] [^|]+\|\s*(\d{3}) \|[^|]+\|\s*(\S+) \|\s*\w+\s+"(/\S*)"')
 _CLOUD = re.compile(r"cloud is disabled|ollama cloud|cloud models", re.IGNORECASE)
 _API = re.compile(r'"(?:/api/|/v1/)')
@@ -149,7 +151,7 @@ def unauthorized(facts: Facts) -> str:
     """A client that was told 401 by what stands before Ollama."""
     behind = [pod for pod in facts.pods if facts.answers.get(pod["metadata"]["name"]) == 401]
     for said, _ in symptoms.clients(facts):
-        found = _UNAUTHORIZED.search(said)
+        found = _UNAUTHORIZED.search(_SERVED.sub("", said))
         is_ours = said == facts.error or behind or _is_beside(facts)
         if found and is_ours and "API server" not in said and not _IMAGE.search(said):
             where = f"; {named(behind[0])} answers so at port 11434" if behind else ""
@@ -189,7 +191,10 @@ def load_balancer(facts: Facts) -> str:
             continue
         born = meta.get("creationTimestamp")
         if born and symptoms.seconds_since(facts, born) >= _PENDING_S:
-            told = [one for one in facts.told(service) if one.get("type") == "Warning"]
+            every = facts.told(service)
+            told = [one for one in every if one.get("type") == "Warning" and one.get("message")]
+            if any(one.get("reason") == "EnsuringLoadBalancer" for one in every) and not told:
+                continue  # a cloud is at it, which takes minutes
             said = symptoms.end_of(told[-1]["message"]) if told else "its EXTERNAL-IP is pending"
             return f"service/{meta['name']}: {said}"
     return ""

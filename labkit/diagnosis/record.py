@@ -15,16 +15,31 @@ from labkit.errors import LabError
 
 HIDDEN = "(removed)"
 _SECRET_NAME = re.compile(
-    r"token|secret|passw|api_?key|access_?key|private|credential|auth|cookie|session", re.IGNORECASE
+    r"token|secret|pass|pwd|key$|api[-_]?key|access[-_]?key|private|credential|auth|cookie|session"
+    r"|dsn",
+    re.IGNORECASE,
 )
 _SECRETS = (
-    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),  # user and password in an address
+    re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"),  # user and password in an address
     re.compile(r"(?i)(?<=bearer )[\w.~+/=-]{8,}|(?<=basic )[A-Za-z0-9+/=]{8,}"),
     re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"),
-    re.compile(r"\b(?:sk|pk|hf|ghp|gho|ghs|glpat|xox[abp]|AKIA|npm|pypi)[-_]?[A-Za-z0-9_-]{16,}"),
+    # those with a dash have capitals too, which no name of Kubernetes has
+    re.compile(
+        r"\b(?:(?:hf|sk|pk|gh[pos]|npm)_|AKIA)[A-Za-z0-9_-]{16,}"
+        r"|\b(?:sk|pk|glpat|xox[abp]|pypi)-(?=[\w-]*[A-Z])[\w-]{16,}"
+    ),
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL),
-    re.compile(r"(?i)(?<=token=)[^\s&\"']+|(?<=password=)[^\s&\"']+|(?<=secret=)[^\s&\"']+"),
 )
+_WORD = (
+    r"(?:token|secret|passw(?:or)?d|passphrase|pass|pwd|api[-_]?key|access[-_]?key|cookie"
+    r"|session(?:_?id)?)"
+)
+# NAME=value, "name": "value", and a header's `Name: value`, which is no sentence
+_GIVEN = re.compile(
+    rf"(?i)([\w-]*{_WORD}(?:=|[\"']\s*[:=]\s*|:\s+(?!\w+ \w))(?:token |bearer |basic )?[\"']?)"
+    r"[^\s\"',;&}]+"
+)
+_FLAG = re.compile(rf"(?i)--?[\w-]*(?:{_WORD}|key)[\w-]*")
 # long text of letters of both cases and digits, without a dash or a dot: no name of Kubernetes
 _RANDOM = re.compile(
     r"(?<![\w/:-])(?=[A-Za-z0-9+/_]*[a-z])(?=[A-Za-z0-9+/_]*[A-Z])"
@@ -76,17 +91,31 @@ def _clean(value: Any) -> Any:
     if isinstance(value, dict):
         if "name" in value and "value" in value and _SECRET_NAME.search(str(value["name"])):
             return {**value, "value": HIDDEN}
+        if isinstance(value.get("annotations"), dict):
+            value = {**value, "annotations": _annotations(value["annotations"])}
         return {
             key: _clean(one)
             for key, one in value.items()
             if key not in _DROPPED or (key == "images" and all(isinstance(i, str) for i in one))
         }
     if isinstance(value, list):
-        return [_clean(one) for one in value]
+        before = ["", *map(str, value)]
+        return [
+            HIDDEN if isinstance(one, str) and _FLAG.fullmatch(last) else _clean(one)
+            for last, one in zip(before, value, strict=False)
+        ]
     return _without_secrets(value) if isinstance(value, str) else value
+
+
+def _annotations(given: dict[str, Any]) -> dict[str, Any]:
+    """Without those that keep a whole object, as kapp and kopf do, and those called so."""
+    return {
+        key: HIDDEN if _SECRET_NAME.search(key) or str(one)[:1] in ("{", "[") else one
+        for key, one in given.items()
+    }
 
 
 def _without_secrets(text: str) -> str:
     for pattern in (*_SECRETS, _RANDOM):
         text = pattern.sub(HIDDEN, text)
-    return text
+    return _GIVEN.sub(rf"\1{HIDDEN}", text)

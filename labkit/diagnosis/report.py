@@ -56,7 +56,7 @@ class Diagnosis(Shown):
             lines = [f"namespace {self.namespace}: {head}"]
         for one in self.found:
             lines += [f"{one.id} ({SURE[one.sure]})"]
-            parts = {"saw": one.saw, "cause": one.cause, "try": one.fix}
+            parts = {"saw": one.saw, "cause": one.cause, "try": self._placed(one.fix)}
             parts |= {"look": self._placed(one.look), "not if": one.unless}
             lines += [f"  {name}: {text}" for name, text in parts.items() if text]
         if self.ruled_out:
@@ -68,9 +68,11 @@ class Diagnosis(Shown):
 
     def _placed(self, line: str) -> str:
         """A line to look with, for the place that was looked at."""
-        if not self.context or "--namespace" in line or "--all-namespaces" in line:
+        if "--namespace" in line or "--all-namespaces" in line:
             return line
-        where = f"kubectl --context={self.context} --namespace={self.namespace} "
+        where = f"kubectl --context={self.context} " if self.context else "kubectl "
+        is_usual = not self.context and self.namespace == labs.LEARNER
+        where += "" if is_usual else f"--namespace={self.namespace} "
         return line.replace("kubectl ", where)
 
 
@@ -87,7 +89,12 @@ def diagnose(namespace: str | None = None, *, context: str | None = None) -> Dia
     ContextUnknown, NotUp, ApiSilent.
     """
     here = place(namespace, context)
-    return of(gathering.gather(here.session, outside=here.outside), here.context)
+    facts = gathering.gather(here.session, outside=here.outside)
+    silent = [one for one in facts.unread if one.startswith("pods: ")]
+    if silent:
+        hint = f"kubectl auth can-i list pods --namespace={facts.namespace}"
+        raise Refused(f"the Pods of namespace {facts.namespace} cannot be read", silent[0], hint)
+    return of(facts, here.context)
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ def place(namespace: str | None, context: str | None) -> Place:
         raise NotUp("the lab is not up", "no cluster of its own", hint)
     file, usual = _file_with(context)
     here = Session(namespace or usual, context, file, is_users=True)
+    here.api._says_ready = False  # many do not let a token's user ask that without it
     _is_workshops(here)  # raises where there is no such namespace
     return Place(here, outside=True, context=context)
 

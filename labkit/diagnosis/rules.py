@@ -92,7 +92,8 @@ def node_down(facts: Facts) -> str:
     down = {one["metadata"]["name"] for one in facts.nodes if not refs.ready(one)}
     for pod in facts.pods:
         node = pod["spec"].get("nodeName")
-        if node in down:
+        has_ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+        if node in down and not has_ended:
             return f"{named(pod)} is on node {node}, which is not Ready"
     waits = [text for _, text in symptoms.unplaced(facts) if _AWAY.search(text)]
     if down and waits:
@@ -125,6 +126,8 @@ def misspelt_image(facts: Facts) -> str:
 
 def misspelt_command(facts: Facts) -> str:
     for pod, status in symptoms.statuses(facts):
+        if symptoms.is_settled(facts, status):
+            continue
         where = f"{named(pod)}, container {status['name']}"
         for state in (status.get("state", {}), status.get("lastState", {})):
             ended, waits = state.get("terminated", {}), state.get("waiting", {})
@@ -151,6 +154,8 @@ def misspelt_in_hook(facts: Facts) -> str:
 
 def early_hook(facts: Facts) -> str:
     for pod in symptoms.hooks_failed(facts):
+        if any(one.startswith(f"log of {named(pod)} ") for one in facts.unread):
+            continue  # then nobody knows which requests it had
         if "ollama" in str((container_of(pod) or {}).get("lifecycle")):
             return f"{named(pod)}: its hook failed, and no request of it is in the server's log"
     return ""
@@ -195,6 +200,10 @@ def loopback(facts: Facts) -> str:
         host, port = symptoms.listens(facts, pod)
         if symptoms.fronted(facts, pod):
             continue
+        if symptoms.beside(pod) and not any(
+            pod in symptoms.selected(facts, one) for one in facts.services
+        ):
+            continue  # who asks it may be in its own Pod
         if host in ("localhost", "::1") or host.startswith("127."):
             return f"{named(pod)} listens on {host}:{port}, which is its own loopback"
     return ""
@@ -258,8 +267,12 @@ def not_ready(facts: Facts) -> str:
             continue
         for pod in pods:
             failed = [one for one in facts.told(pod) if one.get("reason") == "Unhealthy"]
-            if runs(pod) and failed and symptoms.seconds_run(facts, pod) >= symptoms.SETTLED_S:
-                said = symptoms.end_of(failed[-1]["message"])
+            if (
+                runs(pod)
+                and failed
+                and symptoms.seconds_run(facts, pod) >= symptoms.patience_s(pod)
+            ):
+                said = symptoms.end_of(failed[-1].get("message", ""))
                 return f"{named(service)} has no ready Pod; {named(pod)}: {said}"
     return ""
 

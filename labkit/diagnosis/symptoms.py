@@ -34,6 +34,7 @@ _OF_CONTROLLERS = (  # labels that a controller adds to its Pods
 )
 _PROXY = re.compile(r"nginx|envoy|haproxy|caddy|traefik|proxy|auth|gateway")
 LAST = 10  # lines of a client's log that are about now
+LONG_S = 600.0
 SETTLED_S = 5.0  # what began a moment ago is late, not broken
 
 
@@ -66,6 +67,12 @@ def address(ollama_host: str) -> tuple[str, int]:
     if not colon or place.endswith("]"):
         host, port = place, ""
     return host.strip("[]"), int(port) if port.isdecimal() else usual
+
+
+def host_is_elsewhere(container: dict) -> bool:
+    """May OLLAMA_HOST come from a ConfigMap or a Secret, which is not among the facts?"""
+    told = [one for one in container.get("env", []) if one["name"] == "OLLAMA_HOST"]
+    return any("valueFrom" in one for one in told) or bool(not told and container.get("envFrom"))
 
 
 def named(item: dict) -> str:
@@ -144,6 +151,8 @@ def hooks_failed(facts: Facts) -> list[dict]:
 def out_of_memory(facts: Facts) -> Iterator[tuple[dict, str, str]]:
     """Pod, container and what shows it, of each that the kernel killed at its limit."""
     for pod, status in statuses(facts):
+        if is_settled(facts, status):
+            continue
         limit = _spec_of(pod, status["name"]).get("resources", {}).get("limits", {}).get("memory")
         for state in (status.get("state", {}), status.get("lastState", {})):
             ended, waits = state.get("terminated", {}), state.get("waiting", {})
@@ -169,8 +178,16 @@ def unplaced(facts: Facts) -> Iterator[tuple[dict, str]]:
     """Each Pod that no node takes, and the scheduler's word on it."""
     for pod in facts.pods:
         for condition in pod.get("status", {}).get("conditions", []):
-            if condition.get("reason") == "Unschedulable" and condition["status"] == "False":
+            is_stuck = condition.get("reason") == "Unschedulable" and condition["status"] == "False"
+            if is_stuck and not _node_comes(facts, pod):
                 yield pod, condition.get("message", "")
+
+
+def _node_comes(facts: Facts, pod: dict) -> bool:
+    """Is an autoscaler at it, by its last word? A node may take a quarter of an hour."""
+    known = ("TriggeredScaleUp", "NotTriggerScaleUp", "FailedScaleUp", "Nominated")
+    last = [one["reason"] for one in facts.told(pod) if one.get("reason") in known][-1:]
+    return last in (["TriggeredScaleUp"], ["Nominated"]) and age_s(facts, pod) < 900
 
 
 def selected(facts: Facts, service: dict) -> list[dict]:
@@ -219,11 +236,22 @@ def lost(facts: Facts) -> Iterator[tuple[dict, dict, dict, int]]:
         ports = service["spec"].get("ports", [])
         for pod in filter(runs, selected(facts, service)):
             _, listened = listens(facts, pod)
+            if pod["metadata"]["name"] not in facts.held and not _is_known(facts, pod):
+                continue
             targets = [port.get("targetPort", port["port"]) for port in ports]
             if any(served_beside(pod, target) for target in targets):
                 continue
             if ports and listened not in [number_of(pod, target) for target in targets]:
                 yield service, ports[0], pod, listened
+
+
+def _is_known(facts: Facts, pod: dict) -> bool:
+    """Is it known where it listens, by its log or by a manifest that is Ollama's own?"""
+    container = container_of(pod) or {}
+    if _LISTENS.search(facts.logs.get((pod["metadata"]["name"], container.get("name", "")), "")):
+        return True
+    name = gathered.repository(container.get("image", ""))[0].rpartition("/")[2]
+    return name == "ollama" and not host_is_elsewhere(container)
 
 
 def number_of(pod: dict, port: int | str | None) -> int | None:
@@ -290,6 +318,19 @@ def seconds_run(facts: Facts, pod: dict) -> float:
     """How long its Ollama has run."""
     status = status_of(pod, container_of(pod)["name"])
     return seconds_since(facts, status["state"]["running"]["startedAt"])
+
+
+def patience_s(pod: dict) -> float:
+    """How long its Ollama may take to be ready: half a minute, or what its probe allows."""
+    probe = (container_of(pod) or {}).get("readinessProbe", {})
+    tries = probe.get("failureThreshold", 3) * probe.get("periodSeconds", 10)
+    return max(30.0, probe.get("initialDelaySeconds", 0) + tries)
+
+
+def is_settled(facts: Facts, status: dict) -> bool:
+    """Is that container ready, and has been running for ten minutes? Its last end is past."""
+    begun = status.get("state", {}).get("running", {}).get("startedAt")
+    return bool(begun and status.get("ready")) and seconds_since(facts, begun) > LONG_S
 
 
 def age_s(facts: Facts, item: dict) -> float:

@@ -29,7 +29,9 @@ def stuck_set(facts: Facts) -> str:
         for pod in facts.pods:
             owners = {owner.get("uid") for owner in pod["metadata"].get("ownerReferences", [])}
             label = pod["metadata"].get("labels", {}).get(_HASH)
-            begun = pod.get("status", {}).get("startTime")
+            status_ = pod.get("status", {})
+            since = [c.get("lastTransitionTime") for c in status_.get("conditions", [])]
+            begun = next(filter(None, since), status_.get("startTime"))  # Ready alone is left
             is_old = uid in owners and label and label != status["updateRevision"]
             if is_old and not refs.ready(pod) and begun and seconds_since(facts, begun) > _LATE_S:
                 name = one["metadata"]["name"]

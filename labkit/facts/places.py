@@ -86,9 +86,9 @@ class Places:
             **own_model.values(),
         }
 
-    @cached_property
+    @property
     def _name(self) -> str:
-        """Of what probes create in a cluster: no object of another has it."""
+        """Of what a probe creates in a cluster: no object of another has it, nor one that ends."""
         return f"labkit-facts-{secrets.token_hex(3)}"
 
     def why_not(self, fact: Fact) -> str:

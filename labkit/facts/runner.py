@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from typing import Any
 
 from labkit.facts.compare import differences
 from labkit.facts.entries import Fact, number
-from labkit.facts.places import OLLAMA, Places
+from labkit.facts.places import KUBECTL, KUBERNETES, OLLAMA, Places
 from labkit.facts.probe import CannotAsk, Probe, require
 from labkit.setup.host import speed
 
@@ -19,6 +20,10 @@ READ_ONLY_S = 60.0  # for all that changes nothing
 AT_A_TIME = 4
 AGAIN_S = 0.5
 NOT_LOADED = ("llama-server", "llama runner", "system memory")
+REFUSED = re.compile(
+    r"(?i)[^\n]*(?:\(Forbidden\)|is forbidden:|denied the request|Unauthorized|must be logged in"
+    r"|Unable to connect to the server|was refused - did you specify|i/o timeout)[^\n]*"
+)
 CANNOT = "does not support"
 NOT_THERE = "404 page not found"  # Ollama's word for a path that it does not have
 
@@ -129,6 +134,11 @@ def _asked(
 
 def _cannot(fact: Fact, replies: dict[str, Any], version: str, expected: str) -> str:
     """Why an answer that differs is none to this question; empty where it is one."""
+    if fact.of in (KUBECTL, KUBERNETES):
+        for reply in replies.values():
+            found = REFUSED.search(str(reply.get("stderr", "")))
+            if found and reply.get("exit"):
+                return f"the cluster does not let you ask: {found[0][:200]}"
     if fact.of != OLLAMA:
         return ""
     for reply in replies.values():

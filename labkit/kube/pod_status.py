@@ -150,7 +150,7 @@ def workload_trouble(item: dict, events: Iterable[dict] = ()) -> Trouble | None:
         return _named(item, "DeploymentPaused", said, 3.0)
     made = sum(status.get(key, 0) for key in ("active", "succeeded", "currentNumberScheduled"))
     if max(made, status.get("replicas", 0)) < wanted:
-        for event in events:
+        for event in reversed(list(events)):
             if event.get("reason") == "FailedCreate":
                 return _named(item, "FailedCreate", event.get("message", ""), 2.0)
     return None

@@ -55,6 +55,8 @@ def looked(here: session.Session, name: str) -> Seen:
             ready = [refs.ready(pod) or _ended(pod) for pod in facts.pods]
             said, left = str(found), left - bool(ready and all(ready))
         time.sleep(LOOK_EVERY_S)
+    if is_well and left:
+        counts["never ready"] = 1
     return Seen(counts, said or str(found), seconds or time.monotonic() - begun)
 
 

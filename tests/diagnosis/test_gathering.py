@@ -131,7 +131,10 @@ def test_of_an_ollama_that_answers_the_end_of_its_log_is_read_and_of_a_silent_on
     assert facts.logs == {("well", "main"): "well", ("silent", "main"): "silent"}
     queries = {path: query for path, query in cluster.asked if path.endswith("/log")}
     assert "tailLines" in queries[f"{at('pods')}/well/log"]
-    assert "limitBytes" in queries[f"{at('pods')}/silent/log"]
+    assert "tailLines" in queries[f"{at('pods')}/silent/log"]
+    cluster.texts[f"{at('pods')}/silent/log"] = "x\n" * 1000  # its begin is not among these
+    gather()
+    assert "limitBytes" in dict(cluster.asked)[f"{at('pods')}/silent/log"]
 
 
 def test_a_container_that_never_ran_has_no_log_to_ask_for(cluster, gather):
