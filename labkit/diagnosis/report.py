@@ -80,11 +80,11 @@ def diagnose(namespace: str | None = None, *, context: str | None = None) -> Dia
     """Return the causes of what does not work in a namespace, the surest first; none is a result.
 
         lab.diagnose()
-        lab.diagnose("team-a", context="company")
 
     Reads Pods and what makes them, Services, events, volumes, policies, and the logs of containers
     that matter; changes nothing, and needs no more than the right to read. Without `namespace` it
-    is yours; `context` is one of your kubeconfig, of a cluster that need not have a lab. Equals
+    is yours; `context` is one of your kubeconfig, of a cluster that need not have a lab:
+    `lab.diagnose("team-a", context="company")`. Equals
     `./lab diagnose -n NAMESPACE --context CTX`. Raises NotFound for a namespace that is not there,
     ContextUnknown, NotUp, ApiSilent.
     """

@@ -50,7 +50,7 @@ def files(*names: str) -> str:
     return " ".join(["pytest", *(f"tests/cluster/test_{name}.py" for name in names)])
 
 
-LIFE = files("faults", "life")
+LIFE = files("facts", "faults", "life")
 METRICS = files("alerts", "load", "passing", "prometheus", "proxy")
 STEPS = [files("steps", "states"), files("mistakes", "situations", "outages", "restart")]
 SLOW = ["notebooks/05-models-everywhere.ipynb", "notebooks/07-load.ipynb"]
