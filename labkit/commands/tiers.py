@@ -40,8 +40,7 @@ _PYTHON = [sys.executable, "-P", "-m"]
 _LINT_IMPORTS = str(Path(sys.executable).with_name("lint-imports"))
 PYTEST = [*_PYTHON, "pytest"]
 NOTEBOOKS = [*_PYTHON, "labkit.jupyter.run"]
-# those that ask all of the lab's Ollama, and those that stop, kill and replace the lab: with nothing
-# beside them
+# with nothing beside them: those that ask the lab's Ollama all, stop, kill or replace the lab
 _LIFE = [f"tests/cluster/test_{name}.py" for name in ("facts", "faults", "life")]
 _STEPS = [f"tests/cluster/test_{name}.py" for name in ("steps", "states")]
 # each with nothing beside it: several mistakes at a time, and those that stop a part of the lab
