@@ -16,16 +16,7 @@ def different(found: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     return {name: row for name, row in found.items() if row[0] == runner.DIFFERS}
 
 
-def test_what_changes_nothing_is_as_expected_and_quick(lab):
-    done = lab("facts", "-o", "json")
-    found = verdicts(done)
-    assert done.returncode == 0, different(found)
-    reads = [fact.id for fact in entries.every() if fact.needs and not fact.changes]
-    for part in ("ollama-", "kubectl-", "kubernetes-", "helm-"):
-        assert any(found[name][0] == runner.AS_EXPECTED for name in reads if name.startswith(part))
-
-
-def test_what_changes_something_is_as_expected_and_leaves_nothing(lab, shell):
+def test_all_that_can_be_asked_is_as_expected_and_nothing_is_left(lab, shell):
     done = lab("facts", "-o", "json", "--may-change", timeout_s=900)
     found = verdicts(done)
     assert done.returncode == 0, different(found)
