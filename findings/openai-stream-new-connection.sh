@@ -17,6 +17,7 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m pip install --quiet --disable-pip-version-check --target packages openai==3.57.0 httpx2==2.16.2
 
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 PYTHONPATH=packages python3 - <<'PY'
 import asyncio
 import json
