@@ -3,11 +3,13 @@
 import json
 import re
 import time
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
 import labkit
+from labkit.kube import session
+from labkit.measure import prometheus
 from labkit.setup.build import catalog
 from labkit.setup.cluster import labs, monitoring
 from labkit.setup.host import paths, speed
@@ -187,9 +189,14 @@ def test_its_configuration_is_the_one_of_the_files_and_valid(lab):
 
 
 @pytest.mark.usefixtures("pods")
-def test_metrics_are_those_that_its_line_gets(twins, printed):
-    found = labkit.metrics('up{container="prometheus"}', minutes=1)
-    theirs = json.loads(twins.line(printed()).stdout)["data"]["result"]
+def test_metrics_are_those_that_kubectl_gets_by_the_same_request(twins, printed):
+    query = 'up{container="prometheus"}'
+    assert labkit.metrics(query, minutes=1).series
+    assert printed() == f"# PromQL, of the last 1 min, a value every 2 s: {query}\n"
+    asked = prometheus.asking(query, minutes=1)
+    found = prometheus.queried(session.current(), asked)
+    raw = f"kubectl get --raw '{prometheus.PATH}?{urlencode(asked)}'"
+    theirs = json.loads(twins.line(f"$ {raw}").stdout)["data"]["result"]
     (ours,) = found.series
     assert theirs[0]["metric"] == ours.labels
     # the last scrapes may have come meanwhile
