@@ -23,7 +23,6 @@ from labkit.setup.cluster import slow_model
 from labkit.ui import units
 
 AT_ONCE = 4
-AFTER_A_CHANGE = 3  # revisions: the first, the change, the rollback
 
 
 class PodModel(NamedTuple):
@@ -215,10 +214,11 @@ def of_release(
             saw = f"release ollama has {units.count(len(kept), 'revision')}, "
             saw += "and the last is not a rollback"
             return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
-        if rolled_back and len(kept) < AFTER_A_CHANGE:
-            saw = f"release ollama has {units.count(len(kept), 'revision')}: "
+        if rolled_back and not _changed(kept):
+            saw = f"release ollama has {units.count(len(kept), 'revision')} with the same values: "
             saw += "it was rolled back without a change"
-            return Seen(False, saw, "helm upgrade ollama, then helm rollback ollama 1")
+            hint = "helm upgrade with replicaCount=2, then helm rollback ollama 1"
+            return Seen(False, saw, hint)
         given = helm.read(kept[-1]).get("config") or {}
         for name, value in (values or {}).items():
             if str(given.get(name)) != str(value):
@@ -231,6 +231,12 @@ def of_release(
         return seen
 
     return of
+
+
+def _changed(records: list[dict]) -> bool:
+    """Do the values of a release differ between two of its revisions?"""
+    given = [one.get("config") or {} for one in map(helm.read, records) if one]
+    return any(values != given[0] for values in given)
 
 
 def pods(session: Session) -> list[dict]:

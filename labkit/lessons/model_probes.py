@@ -79,10 +79,11 @@ def pods_bring_model(
                 saw = f"{name} reads the store of another section, which is on one node"
                 return Seen(False, saw, "a way in which each Pod has its own copy")
             had_at, ready_at = one.had_at, timeline.ready_at(one.pod)
-            # Kubernetes writes whole seconds
-            late_s = (had_at - ready_at).total_seconds() - 1 if had_at and ready_at else 0
+            late_s = (had_at - ready_at).total_seconds() if had_at and ready_at else 0
+            if way:
+                late_s -= 1  # Kubernetes cuts off the fraction of the second
             if late_s > 0:
-                saw = f"{name} had been Ready for {late_s:.0f} s when the model came"
+                saw = f"{name} had been Ready for {late_s:.1f} s when the model came"
                 hint = "what pulled it? A Pod that starts at night has to pull alone"
                 return Seen(False, saw, hint)
         return Seen(True, f"{everywhere.saw}, and each had it before it was Ready")

@@ -81,13 +81,13 @@ def service_has_answered(session: Session) -> Seen:
 def some_answered_some_refused(session: Session) -> Seen:
     """The access logs of Deployment `ollama`: a Pod that answered, and one that refused."""
     found = access_log.answers(session, "deployment/ollama", "/api/generate")
-    answered = [name for name, statuses in found.items() if statuses and max(statuses) < "400"]
+    answered = [name for name, statuses in found.items() if any(one < "400" for one in statuses)]
     refused = [name for name, statuses in found.items() if statuses and min(statuses) >= "400"]
     counted = ", ".join(
         f"{name} {units.count(len(statuses), 'time')}" for name, statuses in found.items()
     )
-    saw = f"{units.count(len(answered), 'Pod')} answered every prompt, "
-    saw += f"{len(refused)} rejected every one"
+    saw = f"{units.count(len(answered), 'Pod')} answered, "
+    saw += f"{units.count(len(refused), 'Pod')} rejected every prompt"
     if answered and refused:
         return Seen(True, saw)
     return Seen(False, f"{saw}; asked: {counted}", "ask thirty times, a connection each")

@@ -45,7 +45,7 @@ class Pod:
     models: tuple[str, ...] = ()
     made_s: int = 0
     ready_s: int | None = 1
-    had_s: int = 5
+    had_s: float = 5
     log: str = ""
     restarts: int = 0
     spec: dict = field(default_factory=dict)
@@ -143,7 +143,7 @@ class Lab:
         if path == "/api/version":
             return 200, {"version": "0.24.0"}
         if path == "/api/tags":
-            at = BEGUN.format(pod.had_s)
+            at = f"2026-11-30T09:00:{pod.had_s:09.6f}Z"
             return 200, {"models": [{"name": name, "modified_at": at} for name in pod.models]}
         if labkit.model not in pod.models:
             return 404, {"error": f"model '{labkit.model}' not found"}

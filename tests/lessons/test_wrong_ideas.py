@@ -21,6 +21,7 @@ INIT = {"initContainers": [{"name": "pull"}]}
 STORE = {"volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}]}
 BROUGHT = {"had_s": 1, "ready_s": 3, "spec": INIT}
 PARALLEL = 'env="map[OLLAMA_NUM_PARALLEL:4 OLLAMA_HOST:]"\n'
+ANSWERED, REJECTED = (access(status, "/api/generate") for status in (200, 404))
 WRONG_PULLS = access(200, "/api/pull") * 4
 VALUES = {"ollama": {"models": {"pull": [MODEL]}}}
 INSTALLED = ("Install complete", VALUES)
@@ -80,6 +81,27 @@ CASES = {
         [("another port", Lab(three((MODEL,)), ports=[(80, 11434)]), "port 80")],
         Lab(three((MODEL,)), ports=PORTS),
     ),
+    "04-scale/houston": (
+        [
+            (
+                "one Pod was asked, and it answered",
+                Lab([Pod("a", (MODEL,), log=ANSWERED), Pod("b")]),
+                "1 Pod answered, 0 Pods rejected every prompt",
+            ),
+            (
+                "every Pod has the model",
+                Lab([Pod(name, (MODEL,), log=ANSWERED) for name in "abc"]),
+                "3 Pods answered, 0 Pods rejected every prompt",
+            ),
+            (
+                "none has it",
+                Lab([Pod(name, log=REJECTED) for name in "ab"]),
+                "0 Pods answered, 2 Pods rejected every prompt",
+            ),
+        ],
+        # the good Pod was asked once before it had the model
+        Lab([Pod("a", (MODEL,), log=REJECTED + ANSWERED), *[Pod(n, log=REJECTED) for n in "bc"]]),
+    ),
     "04-scale/your-turn": (
         [
             ("one Pod, which has it", Lab(three((MODEL,))), "wanted 3"),
@@ -107,8 +129,14 @@ CASES = {
                 "on one node",
             ),
             ("pulls by hand", Lab(three((MODEL,), (MODEL,))), "had been Ready"),
+            (
+                "a pull by hand within a second",
+                Lab(three((MODEL,), (MODEL,), had_s=1.4)),
+                "had been Ready for 0.4 s",
+            ),
         ],
-        Lab(three((MODEL,), (MODEL,), **BROUGHT)),
+        # Kubernetes writes whole seconds: it was Ready from 1 to 2 s
+        Lab(three((MODEL,), (MODEL,), had_s=1.4, spec=INIT)),
     ),
     "06-helm/installed": (
         [
@@ -127,10 +155,22 @@ CASES = {
                 Lab(three((MODEL,)), release=[INSTALLED, (ROLLED_BACK, VALUES)]),
                 "without a change",
             ),
+            (
+                "an upgrade that changes nothing, and a rollback",
+                Lab(
+                    three((MODEL,)),
+                    release=[INSTALLED, ("Upgrade complete", VALUES), (ROLLED_BACK, VALUES)],
+                ),
+                "without a change",
+            ),
         ],
         Lab(
             three((MODEL,)),
-            release=[INSTALLED, ("Upgrade complete", VALUES), (ROLLED_BACK, VALUES)],
+            release=[
+                INSTALLED,
+                ("Upgrade complete", VALUES | {"replicaCount": 2}),
+                (ROLLED_BACK, VALUES),
+            ],
         ),
     ),
     "06-helm/your-turn": (
