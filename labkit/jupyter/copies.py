@@ -10,8 +10,6 @@ from pathlib import Path
 from labkit.learner import places
 from labkit.setup.host import paths
 
-RECORD = ".lessons.json"  # file in the learner's folder → hash of what was written into it
-
 
 def refresh(work: Path, lessons: Path | None = None) -> list[str]:
     """Copy what is not there; the names of changed lessons that were laid beside older copies.
@@ -20,7 +18,7 @@ def refresh(work: Path, lessons: Path | None = None) -> list[str]:
     and may hold a learner's work is ever written to.
     """
     work.mkdir(parents=True, exist_ok=True)
-    written = paths.read_json(work / RECORD)
+    written = paths.read_json(work / places.LESSONS)
     arrived = []
     for lesson in sorted((lessons or places.lessons()).glob("*.ipynb")):
         content = lesson.read_bytes()
@@ -63,7 +61,7 @@ def _beside(copy: Path, content: bytes, written: dict[str, str]) -> Path:
 
 def _record(work: Path, written: dict[str, str], file: Path, content: bytes) -> None:
     written[file.name] = _hash(content)
-    _write(work / RECORD, (json.dumps(written, indent=1, sort_keys=True) + "\n").encode())
+    _write(work / places.LESSONS, (json.dumps(written, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _hash(content: bytes) -> str:

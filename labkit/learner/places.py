@@ -8,6 +8,7 @@ from pathlib import Path
 from labkit.setup.host import paths
 
 WORK = "LAB_WORK"  # the variable that names the learner's folder
+LESSONS = ".lessons.json"  # in it: file → hash of what was written into it
 
 
 def lessons() -> Path:
@@ -17,9 +18,15 @@ def lessons() -> Path:
 
 
 def work() -> Path:
-    """Where the learner works: $LAB_WORK, else `work` in the clone or, without one, here."""
+    """Where the learner works: $LAB_WORK, else `work` in the clone or, without one, here.
+
+    Here itself, where the lessons have been copied into this very folder.
+    """
     named = os.environ.get(WORK)
     if named:
         return Path(named).expanduser().absolute()
     clone = paths.PACKAGE.parent
-    return (clone if lessons().parent == clone else Path.cwd()) / "work"
+    if lessons().parent == clone:
+        return clone / "work"
+    here = Path.cwd()
+    return here if (here / LESSONS).is_file() else here / "work"

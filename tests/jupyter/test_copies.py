@@ -3,6 +3,7 @@
 import pytest
 
 from labkit.jupyter import copies
+from labkit.learner import places
 
 
 @pytest.fixture
@@ -81,8 +82,8 @@ def test_without_its_record_nothing_of_the_learners_is_lost(school, record):
     source, work = school
     copies.refresh(work, source)
     (work / "00-start.ipynb").write_text("mine")
-    (work / copies.RECORD).unlink()
+    (work / places.LESSONS).unlink()
     if record is not None:
-        (work / copies.RECORD).write_text(record)
+        (work / places.LESSONS).write_text(record)
     assert copies.refresh(work, source) == ["00-start.new.ipynb"]
     assert (work / "00-start.ipynb").read_text() == "mine"
