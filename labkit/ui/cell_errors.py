@@ -31,6 +31,8 @@ _PLAIN = str.maketrans(
         "\u00a0": " ",
     }
 )
+_NAMES = {"\u00a0": "a no-break space"}  # of those that are not seen
+_INVALID = ("invalid character", "invalid non-printable character")
 TRACEBACK = "LAB_TRACEBACK"  # the variable that keeps IPython's own tracebacks
 _SEEN = 60  # characters of a value that are shown
 
@@ -69,17 +71,17 @@ def explained(
 def typographic(error: SyntaxError) -> list[str] | None:
     """Return the three lines for a character that a text processor put in place of Python's.
 
-    >>> error = SyntaxError("invalid character", ("", 1, 1, "lab.chat(“Hi”)", 1, 1))
+    >>> error = SyntaxError("invalid character", ("", 1, 10, "lab.chat(“Hi”)", 1, 10))
     >>> typographic(error)[2]
     'try: lab.chat("Hi")'
     """
-    line = (error.text or "").strip()
-    plain = line.translate(_PLAIN)
-    if "invalid character" not in str(error.msg) or plain == line:
+    line, at = error.text or "", (error.offset or 0) - 1
+    wrong = line[at] if 0 <= at < len(line) else ""
+    if not str(error.msg).startswith(_INVALID) or not wrong or ord(wrong) not in _PLAIN:
         return None
-    wrong = next(char for char in line if ord(char) in _PLAIN)
-    happened = f"{wrong} is not a character that Python reads"
-    return [f"SyntaxError: {happened}", f"saw: {line}", f"try: {plain}"]
+    plain = line[:at] + line[at:].translate(_PLAIN)  # what stands before it was understood
+    happened = f"{_NAMES.get(wrong, wrong)} is not a character that Python reads"
+    return [f"SyntaxError: {happened}", f"saw: {line.strip()}", f"try: {plain.strip()}"]
 
 
 Said = tuple[str, str, str] | None

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from labkit.ui import cell_errors
+
 LAB = "import labkit as lab"
 NOTEBOOK = [
     ("markdown", "# A title"),
@@ -144,6 +146,34 @@ def test_kernel_a_mistake_with_the_lab_is_three_lines_without_frames(cell, name)
     assert first.startswith(f"{error['ename']}: ") and happened in first
     assert second.startswith("saw: ") and saw in second
     assert third.startswith("try: ") and hint in third and "?" not in third.replace("Pod?", "")
+
+
+def _syntax_error(code: str) -> SyntaxError:
+    with pytest.raises(SyntaxError) as raised:
+        compile(code, "cell", "exec")
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("code", "happened", "hint"),
+    [
+        ("x = 1\nlab.chat(“Hi”)", "“ is", 'lab.chat("Hi")'),
+        ('lab.chat("a – b", “Hi”)', "“ is", 'lab.chat("a – b", "Hi")'),
+        ("x =\u00a01", "a no-break space is", "x = 1"),
+    ],
+    ids=["quotes", "a dash in a string before them", "a no-break space"],
+)
+def test_the_character_is_the_one_at_which_python_stopped(code, happened, hint):
+    error = _syntax_error(code)
+    first, second, third = cell_errors.typographic(error)
+    assert first == f"SyntaxError: {happened} not a character that Python reads"
+    assert second == f"saw: {error.text.strip()}"
+    assert third == f"try: {hint}"
+
+
+@pytest.mark.parametrize("code", ["€ = 'a – b'", "x = ('–'", "\u200bx = '–'"])
+def test_what_no_text_processor_has_put_there_is_left_to_python(code):
+    assert cell_errors.typographic(_syntax_error(code)) is None
 
 
 def test_kernel_the_first_cell_that_did_not_run_is_named(cell):
