@@ -191,7 +191,8 @@ LADDERS = {
     ),
     "05-models-everywhere/your-turn": Ladder(
         "Which of the ways would you want at three in the morning, twice?",
-        "Any of them will do; there should be two Pods, each ready only with its model.",
+        "Any of them but the one store will do; there should be two Pods, each ready only with its "
+        "model.",
         f"{_WIDE}",
         'lab.apply("k8s/steps/05-sidecar"); lab.scale("deployment/ollama", replicas=2)',
     ),
@@ -269,7 +270,8 @@ LADDERS = {
         "Two models are asked in turn. How many are in memory at a time?",
         "ollama_loaded_models, and how often ollama_load_duration_seconds was more than 0.16 s.",
         "kubectl exec deployment/ollama -- ollama ps; kubectl set env deployment/ollama --list",
-        "kubectl set env deployment/ollama OLLAMA_MAX_LOADED_MODELS-, then ask both",
+        "kubectl set env deployment/ollama OLLAMA_MAX_LOADED_MODELS-, then "
+        'lab.rollout("deployment/ollama"); lab.pull(slow, at="deployment/ollama"), and ask both',
     ),
     "10-troubleshoot/hunt": Ladder(
         "How far does a question come: to the Service, to a Pod, to a server, to a model?",
