@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 import time
+import urllib.parse
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import labkit
 from labkit.errors import LabError
 from labkit.kube import apply, deletion, refs, wait
 from labkit.kube.session import Session, current
@@ -113,8 +116,8 @@ def try_way(way: str) -> Trial:
 
     Deletes Deployment `ollama`, applies k8s/steps/05-WAY (05-plain for by-hand, and pulls), and
     waits for it. `way` is baked, by-hand, hook, init, sidecar or store. Equals the lines that it
-    prints. Raises LabError (no such way), and what `lab.delete`, `lab.apply` and `lab.rollout`
-    raise.
+    prints. Raises LabError (no such way; a Pod that is not Ready with its model in the end), and
+    what `lab.delete`, `lab.apply` and `lab.rollout` raise.
     """
     name = _known(way)
     session = current()
@@ -164,7 +167,14 @@ def _pods(session: Session) -> list[dict[str, Any]]:
 def _measured(session: Session, name: str, begun: float) -> Trial:
     moments = timeline(DEPLOYMENT)
     ready, had = moments.seconds("ready"), moments.seconds("model")
-    seconds = max(max(ready.get(pod, 0.0), had.get(pod, 0.0)) for pod in {**ready, **had})
+    pods = [pod["metadata"]["name"] for pod in _pods(session)]
+    lacks = [f"{pod} is not Ready" for pod in pods if pod not in ready]
+    lacks += [f"{pod} has no {labkit.model}" for pod in pods if pod in ready and pod not in had]
+    if lacks or not pods:
+        hint = f'lab.events(), then lab.try_way("{name}") again'
+        saw = "; ".join(lacks) or f"{DEPLOYMENT} has no Pod"
+        raise LabError(f"way {name!r} could not be measured", saw, hint)
+    seconds = max(max(ready[pod], had[pod]) for pod in pods)
     sent = mirror_log.sent(session, begun)
     return Trial(name, seconds, sent.bytes, _image_bytes(session), moments)
 
@@ -187,19 +197,31 @@ def _image_bytes(session: Session) -> int | None:
 
 
 def _file(session: Session) -> Path:
-    return paths.state("namespaces", session.namespace, "ways.json")
+    context = urllib.parse.quote(session.context, safe="")  # empty: the lab's own cluster
+    name = f"ways-{context}.json" if context else "ways.json"
+    return paths.state("namespaces", session.namespace, name)
 
 
 def _kept(session: Session) -> dict[str, Trial]:
+    """What the file has; an entry that cannot be read is left out."""
     found = {}
     for name, kept in paths.read_json(_file(session)).items():
         if name in WAYS:
-            moments = [Moment(*moment) for moment in kept["moments"]]
-            shown = Timeline(f"Timeline of {DEPLOYMENT}", moments)
-            found[name] = Trial(
-                name, kept["seconds"], kept["sent_bytes"], kept["image_bytes"], shown
-            )
+            with suppress(KeyError, TypeError, ValueError):
+                found[name] = _read(name, kept)
     return found
+
+
+def _read(name: str, kept: dict[str, Any]) -> Trial:
+    """Raises KeyError, TypeError, ValueError for what `_keep` has not written."""
+    moments = [
+        Moment(str(pod), float(at_s), str(kind), str(what), float(span_s))
+        for pod, at_s, kind, what, span_s in kept["moments"]
+    ]
+    shown = Timeline(f"Timeline of {DEPLOYMENT}", moments)
+    image = kept["image_bytes"]
+    sizes = int(kept["sent_bytes"]), None if image is None else int(image)
+    return Trial(name, float(kept["seconds"]), *sizes, shown)
 
 
 def _keep(session: Session, trials: dict[str, Trial]) -> None:

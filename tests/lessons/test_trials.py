@@ -1,5 +1,7 @@
 """labkit/lessons/trials.py: a way is tried, measured, kept in a file, and compared."""
 
+import dataclasses
+
 import pytest
 
 import labkit as lab
@@ -93,6 +95,60 @@ def test_what_counts_is_when_it_was_ready_and_had_the_model(world):
     said = "hook: Ready with its model after 8 s; 1.5 MB from the mirror, image of 48.3 MB"
     assert repr(found).splitlines()[0] == said
     assert f"{said}</div><img" in found._repr_html_()
+
+
+@pytest.mark.parametrize("kinds", [("ready",), ("model",), ()])
+def test_without_a_moment_of_the_model_nothing_is_measured_or_kept(world, monkeypatch, kinds):
+    moments = [Moment(NAME, 7.0, kind, kind, 1.0) for kind in kinds]
+    monkeypatch.setattr(trials, "timeline", lambda _: Timeline("Timeline of x", moments))
+    with pytest.raises(LabError) as raised:
+        lab.try_way("hook")
+    lacks = f"has no {lab.model}" if "ready" in kinds else "is not Ready"
+    assert str(raised.value).splitlines() == [
+        "LabError: way 'hook' could not be measured",
+        f"saw: {NAME} {lacks}",
+        'try: lab.events(), then lab.try_way("hook") again',
+    ]
+    assert lab.ways().trials == {}
+
+
+def test_without_a_pod_nothing_is_measured(world, monkeypatch):
+    monkeypatch.setattr(trials, "_pods", lambda _: [])
+    with pytest.raises(LabError, match="could not be measured") as raised:
+        lab.try_way("hook")
+    assert raised.value.saw == "deployment/ollama has no Pod"
+
+
+def test_each_context_has_a_file_of_its_own(world, monkeypatch):
+    lab.try_way("hook")
+    here = session.current()
+    monkeypatch.setattr(session, "_current", dataclasses.replace(here, context="arn:aws/one"))
+    assert lab.ways().trials == {}
+    lab.try_way("init")
+    assert list(lab.ways().trials) == ["init"]
+    names = [file.name for file in paths.state("namespaces", "lab").glob("*.json")]
+    assert sorted(names) == ["ways-arn%3Aaws%2Fone.json", "ways.json"]
+    monkeypatch.setattr(session, "_current", here)
+    assert list(lab.ways().trials) == ["hook"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "text",
+        {"seconds": 8.4},
+        {"seconds": "long", "sent_bytes": 1, "image_bytes": 1, "moments": []},
+        {"seconds": 8.4, "sent_bytes": 1, "image_bytes": 1, "moments": [["too short"]]},
+        {"seconds": 8.4, "sent_bytes": 1, "image_bytes": 1, "moments": 3},
+    ],
+)
+def test_what_cannot_be_read_of_the_file_is_left_out(world, broken):
+    lab.try_way("hook")
+    file = paths.state("namespaces", "lab", "ways.json")
+    paths.write_json(file, {**paths.read_json(file), "init": broken})
+    found = lab.ways()
+    assert list(found.trials) == ["hook"]
+    assert repr(found)
 
 
 def test_the_table_is_empty_at_first_and_keeps_what_was_tried_over_a_restart(world):
