@@ -187,6 +187,12 @@ def description(record: dict[str, Any]) -> str:
     return said
 
 
+def has_changed(records: list[dict[str, Any]]) -> bool:
+    """Do the values that a release was given differ between two of its revisions?"""
+    given = [one.get("config") or {} for one in map(read, records) if one]
+    return any(values != given[0] for values in given)
+
+
 def list_as_text(record: dict[str, Any]) -> str:
     """A value that a user gave a revision as text that looks like a list: `--set x=[]` does that.
 

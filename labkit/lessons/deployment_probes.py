@@ -214,7 +214,7 @@ def of_release(
             saw = f"release ollama has {units.count(len(kept), 'revision')}, "
             saw += "and the last is not a rollback"
             return Seen(False, saw, "helm history ollama; helm rollback ollama 1")
-        if rolled_back and not _changed(kept):
+        if rolled_back and not helm.has_changed(kept):
             saw = f"release ollama has {units.count(len(kept), 'revision')} with the same values: "
             saw += "it was rolled back without a change"
             hint = "helm upgrade with replicaCount=2, then helm rollback ollama 1"
@@ -231,12 +231,6 @@ def of_release(
         return seen
 
     return of
-
-
-def _changed(records: list[dict]) -> bool:
-    """Do the values of a release differ between two of its revisions?"""
-    given = [one.get("config") or {} for one in map(helm.read, records) if one]
-    return any(values != given[0] for values in given)
 
 
 def pods(session: Session) -> list[dict]:

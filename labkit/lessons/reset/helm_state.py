@@ -26,7 +26,7 @@ def misfit(found: list[Found], state: State) -> str:
         return f"is {helm.status(newest)}"
     if helm.read(newest).get("config") != helm_values.nested(desired_objects.values(state)):
         return "has other values"
-    rolled_back = helm.description(newest) == ROLLED_BACK
+    rolled_back = helm.description(newest) == ROLLED_BACK and helm.has_changed(kept)
     if rolled_back != state.rolled_back or (len(kept) > 1 and not state.rolled_back):
         return "has another history"
     return ""

@@ -54,7 +54,9 @@ def test_only_a_first_revision_with_the_steps_values_fits(kept, misfit):
 
 def test_where_the_step_went_back_only_a_rollback_fits():
     back = STATE._replace(rolled_back=True)
-    assert helm_state.misfit([*FIRST, BACK], back) == ""
+    more = record(2, "superseded", {**CONFIG, "replicaCount": 3})
+    assert helm_state.misfit([FIRST[0], more, BACK], back) == ""
+    assert helm_state.misfit([*FIRST, BACK], back) == "has another history"
     assert helm_state.misfit([record(1)], back) == "has another history"
 
 
