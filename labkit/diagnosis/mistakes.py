@@ -6,7 +6,7 @@ general: of rows that are as sure, the first whose function sees something is th
 
 from __future__ import annotations
 
-from labkit.diagnosis import rules
+from labkit.diagnosis import hooks, rules
 from labkit.diagnosis.mistake import LOGGED, SHOWN, Mistake
 
 MISTAKES = (
@@ -117,7 +117,7 @@ MISTAKES = (
         "correct the model's name: echo $MODEL has the lab's",
         "kubectl get deployment/ollama --output=jsonpath={..lifecycle}",
         "events; a pull in the server's own log, and the name in the mirror's",
-        rules.misspelt_in_hook,
+        hooks.misspelt_in_hook,
     ),
     Mistake(
         "hook-before-server",
@@ -126,7 +126,7 @@ MISTAKES = (
         "let it wait: `until ollama list; do sleep 0.2; done`, with a limit, as k8s/steps/05-hook",
         "kubectl events --types=Warning",
         "events; no pull in the server's own log",
-        rules.early_hook,
+        hooks.early_hook,
     ),
     Mistake(
         "no-storage-class",

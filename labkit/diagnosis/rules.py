@@ -34,7 +34,6 @@ _ASKED = re.compile(
     r"host='([\w.-]+)', port=(\d+)|https?://([\w.-]+):(\d+)|connect to ([\w.-]+) port (\d+)"
 )
 _UNHEARD = re.compile(r"refused|timed? ?out|deadline exceeded|no route", re.IGNORECASE)
-_PULL_REACHED = re.compile(r'POST\s+"/api/pull"')
 _NO_MODEL = re.compile(r"pull model manifest: file does not exist|manifest.*file does not exist")
 # Ollama 0.24 refuses by itself what it knows to be too large, or the kernel ends `ollama runner`;
 # 0.34 tries always, and the kernel ends `llama-server`
@@ -140,24 +139,6 @@ def misspelt_command(facts: Facts) -> str:
         found = re.search(r"unknown (command|flag|shorthand flag)[^\n]*", log)
         if found and not status.get("ready"):
             return f"{where}: {found[0]}"
-    return ""
-
-
-def misspelt_in_hook(facts: Facts) -> str:
-    for pod in symptoms.hooks_failed(facts):
-        wanted = facts.refused.get(pod["metadata"]["name"], [])
-        if wanted or _PULL_REACHED.search(facts.log(pod)):
-            which = f"model {wanted[-1]}, which the mirror does not have" if wanted else "a model"
-            return f"{named(pod)}: its hook reached the server and asked it for {which}"
-    return ""
-
-
-def early_hook(facts: Facts) -> str:
-    for pod in symptoms.hooks_failed(facts):
-        if any(one.startswith(f"log of {named(pod)} ") for one in facts.unread):
-            continue  # then nobody knows which requests it had
-        if "ollama" in str((container_of(pod) or {}).get("lifecycle")):
-            return f"{named(pod)}: its hook failed, and no request of it is in the server's log"
     return ""
 
 
