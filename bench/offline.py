@@ -28,7 +28,7 @@ ANSWER = ">>> What is a Pod?"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("bundle", help="a file, a folder, or http://127.0.0.1 within")
+    parser.add_argument("bundle", help="a file")
     parser.add_argument("--folder", default="/var/tmp", help="where to work: 8 GB (/var/tmp)")
     parser.add_argument("--keep", action="store_true", help="leave the folder, with its logs")
     parser.add_argument("--inside", default="", help=argparse.SUPPRESS)

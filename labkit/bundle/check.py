@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labkit.bundle import layout
 from labkit.bundle.layout import Part, Place
-from labkit.bundle.source import Bundle
+from labkit.bundle.source import Bundle, unreadable
 from labkit.errors import BundleDamaged, BundleUnreadable
 
 
@@ -30,20 +30,47 @@ def fault(bundle: Bundle, part: Part) -> str:
 
     Raises BundleUnreadable where the whole bundle went away.
     """
-    total, size = hashlib.sha256(), 0
+    found = _Compared(part)
     for data in bundle.chunks(part):
-        total.update(data)
-        size += len(data)
-    if size < part.size:
-        return f"cut after {size} B of {part.size} B"
-    return "" if total.hexdigest() == part.sha256 else "its SHA-256 is another one"
+        found.add(data)
+    return found.fault()
 
 
 def require(bundle: Bundle, part: Part) -> None:
     """Raises BundleDamaged, with the part's name."""
-    why = fault(bundle, part)
-    if why:
+    for _ in compared(bundle, part):
+        pass
+
+
+def compared(bundle: Bundle, part: Part) -> Iterator[bytes]:
+    """A part's bytes as they come. Raises BundleDamaged after the last where they differ, and
+    BundleUnreadable where a server's answer was cut.
+    """
+    found = _Compared(part)
+    for data in bundle.chunks(part):
+        found.add(data)
+        yield data
+    if found.size < part.size and bundle.source.is_remote:
+        raise unreadable(bundle.where, f"{part}: {found.fault()}")
+    if why := found.fault():
         raise damaged(bundle, [Damage(str(part), why, part)])
+
+
+class _Compared:
+    """Hashes and counts what comes of a part."""
+
+    def __init__(self, part: Part) -> None:
+        self.part, self.total, self.size = part, hashlib.sha256(), 0
+
+    def add(self, data: bytes) -> None:
+        self.total.update(data)
+        self.size += len(data)
+
+    def fault(self) -> str:
+        if self.size < self.part.size:
+            return f"cut after {self.size} B of {self.part.size} B"
+        right = self.total.hexdigest() == self.part.sha256
+        return "" if right else "its SHA-256 is another one"
 
 
 def damaged(bundle: Bundle, found: list[Damage]) -> BundleDamaged:

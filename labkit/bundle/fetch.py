@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import time
+import threading
 from pathlib import Path
 
 from labkit.bundle import blobs, check
 from labkit.bundle.layout import Part
-from labkit.bundle.source import Bundle
+from labkit.bundle.source import Bundle, unreadable
 from labkit.errors import BundleUnreadable
 from labkit.setup.host import shell
+from labkit.setup.host.poll import pause
 
-TRIES = 4
+TRIES = 4  # in a row that brought nothing
 PAUSE_S = 1.0
+_locks: dict[str, threading.Lock] = {}  # by SHA-256: two images can have the same layer
 
 
 def part(bundle: Bundle, wanted: Part) -> Path:
@@ -23,29 +25,44 @@ def part(bundle: Bundle, wanted: Part) -> Path:
     too, and BundleUnreadable.
     """
     file = blobs.path(wanted.sha256)
-    if blobs.has(wanted.sha256, wanted.size):
-        return file
-    file.parent.mkdir(parents=True, exist_ok=True)
+    with _locks.setdefault(wanted.sha256, threading.Lock()):
+        if not blobs.has(wanted.sha256, wanted.size):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _fetch(bundle, wanted, file)
+    return file
+
+
+def _fetch(bundle: Bundle, wanted: Part, file: Path) -> None:
     aside = file.with_suffix(".part")
-    damages = 0
-    for attempt in range(1, TRIES + 1):
+    tries = damages = 0
+    if not bundle.source.is_remote:
+        check.require(bundle, wanted)  # a file that is cut is as short the next time
+    while True:
+        shell.go_on()
+        before = _size(aside)
         try:
             whole = _receive(bundle, wanted, aside)
-        except BundleUnreadable:
-            if attempt == TRIES:
-                raise
-            time.sleep(PAUSE_S * attempt)
-            continue
+            missing = unreadable(bundle.where, f"{wanted}: its answer was cut each time")
+        except BundleUnreadable as error:
+            whole, missing = False, error
         if whole:
             aside.replace(file)
-            return file
-        if aside.stat().st_size >= wanted.size:
+            return
+        if _size(aside) >= wanted.size:
             aside.unlink()  # all of it came, and it is not what it should be
             damages += 1
             if damages == 2:
-                break
-    why = "its SHA-256 is another one, twice" if damages else "it was cut each time"
-    raise check.damaged(bundle, [check.Damage(str(wanted), why, wanted)])
+                why = "its SHA-256 is another one, twice"
+                raise check.damaged(bundle, [check.Damage(str(wanted), why, wanted)])
+            continue
+        tries = 1 if _size(aside) > before else tries + 1
+        if tries == TRIES:
+            raise missing
+        pause(PAUSE_S * tries)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _receive(bundle: Bundle, wanted: Part, aside: Path) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +20,7 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = f"application/vnd.oci.image.layer.v1.tar+{packing.NAME}"
 INDEX = "application/vnd.oci.image.index.v1+json"
 REFERENCE = "org.opencontainers.image.ref.name"
+GZIP = b"\x1f\x8b"  # how such a layer begins
 SMALL = 4 * 2**20  # bytes of a JSON file in an archive
 
 
@@ -30,9 +33,13 @@ def parts(archive: Path, reference: str, version: str, licence: str) -> list[Par
         (told,) = json.loads(_small(tar, "manifest.json"))
         config = blobs.add_bytes(_small(tar, told["Config"]))
         wanted = json.loads(blobs.path(config.sha256).read_bytes())["rootfs"]["diff_ids"]
-        layers = [
-            _layer(tar, name, diff_id) for name, diff_id in zip(told["Layers"], wanted, strict=True)
-        ]
+        names = told["Layers"]
+        if len(names) != len(wanted):
+            raise _left_out(reference, f"{len(names)} layers of {len(wanted)}")
+        try:
+            layers = [_layer(tar, *pair) for pair in zip(names, wanted, strict=True)]
+        except KeyError as error:
+            raise _left_out(reference, str(error.args[0])) from None
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -51,8 +58,19 @@ def parts(archive: Path, reference: str, version: str, licence: str) -> list[Par
     ]
 
 
+def _left_out(reference: str, saw: str) -> CommandFailed:
+    return CommandFailed(
+        f"docker save left out a layer of {reference}",
+        saw,
+        f"docker image rm {reference}, then ./lab up and save again",
+    )
+
+
 def _small(tar: tarfile.TarFile, name: str) -> bytes:
-    file = tar.extractfile(name)
+    try:
+        file = tar.extractfile(name)
+    except KeyError:
+        file = None
     data = file.read(SMALL + 1) if file else b""
     if not data or len(data) > SMALL:
         raise CommandFailed("docker save wrote no archive of an image", name, "docker images")
@@ -78,8 +96,20 @@ def _layer(tar: tarfile.TarFile, name: str, diff_id: str) -> blobs.Blob:
 
 def _read(tar: tarfile.TarFile, name: str) -> Iterator[bytes]:
     file = tar.extractfile(name)  # follows a link to another image's layer
-    while file and (data := file.read(2**20)):
-        yield data
+    if not file:
+        return
+    is_packed = file.read(len(GZIP)) == GZIP  # Docker 29 keeps layers as a registry sent them
+    file.seek(0)
+    try:
+        with gzip.GzipFile(fileobj=file) if is_packed else file as layer:
+            while data := layer.read(2**20):
+                yield data
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise CommandFailed(
+            "docker save wrote a layer that cannot be unpacked",
+            f"{name}: {error}",
+            "docker image rm the image, then ./lab up and save again",
+        ) from None
 
 
 def _descriptor(media_type: str, blob: blobs.Blob) -> dict:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import select
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from labkit.bundle.layout import BLOCK, Part
 from labkit.errors import BuildFailed, BundleDamaged, NotEnoughDisk
@@ -15,6 +18,7 @@ from labkit.setup.host import shell, speed
 from labkit.setup.host.poll import Poll
 
 LOAD_S = 900
+LOOK_S = 0.5
 Read = Callable[[Part], Iterator[bytes]]  # a part's bytes, compared with the list before
 
 
@@ -81,13 +85,11 @@ def load(chunks: Iterator[bytes], log: Path) -> None:
         words = ["docker", "load", "--quiet"]
         process = subprocess.Popen(words, bufsize=0, stdin=subprocess.PIPE, stdout=out, stderr=out)
     assert process.stdin
+    os.set_blocking(process.stdin.fileno(), False)  # an engine may stop reading
     try:
         with contextlib.suppress(BrokenPipeError):  # it ended: its log says why
             for data in chunks:
-                shell.go_on()
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[process.stdin.write(rest) :]
+                _hand_over(process.stdin, data, log)
     except BaseException:
         _end(process)  # before its input ends, which it would take for the archive's end
         raise
@@ -101,6 +103,23 @@ def load(chunks: Iterator[bytes], log: Path) -> None:
     if code:
         hint = "fix it, then the same command again: it continues from here"
         raise BuildFailed(f"docker load ended with exit code {code}", said, hint, log=log)
+
+
+def _hand_over(pipe: IO[bytes], data: bytes, log: Path) -> None:
+    """Write all of it. Raises TimedOut when the engine reads none of it, and CommandFailed when
+    everything is being ended.
+    """
+    poll, rest = Poll(speed.deadline(LOAD_S), every_s=0), memoryview(data)
+    while rest:
+        shell.go_on()
+        if select.select([], [pipe], [], LOOK_S)[1]:
+            rest = rest[pipe.write(rest) or 0 :]
+        else:
+            poll.not_yet(
+                f"docker load read nothing for {poll.limit_s:.0f} s",
+                "it has a part of the image",
+                f"read {log}, then the same command again",
+            )
 
 
 def _wait(process: subprocess.Popen, log: Path) -> int:

@@ -32,7 +32,9 @@ PROJECT, OCI, INDEX = "labkit.tar.gz", "oci-layout", "index.json"
 BLOCK = 512  # of tar
 MADE_BYTES = len("2026-01-31T12:00:00Z\n")
 LIST_LIMIT = 16 * 2**20
+SIZE_LIMIT = 8**11 - 1  # bytes of a member: eleven octal digits
 TRAILER = bytes(2 * BLOCK)
+_FILE_NAME = re.compile(r"(?!\.\.?$)[\w.+-]+")
 _TIME = re.compile(rb"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ\n")
 
 
@@ -138,9 +140,11 @@ def _require_sound(parts: tuple[Part, ...]) -> None:
     for part in parts:
         if not re.fullmatch(r"[0-9a-f]{64}", part.sha256) or part.size < 0:
             raise ValueError(f"{part} has no SHA-256 or no size")
+        if part.size > SIZE_LIMIT:
+            raise ValueError(f"{part} has {part.size} B, and tar's header has place for 8 GiB")
         if part.at not in ("", PROJECT, OCI, INDEX):
             raise ValueError(f"{part.at} is not a place of a bundle")
-        if part.kind in ("wheel", "tool") and not re.fullmatch(r"[\w.+-]+", part.name):
+        if part.kind in ("wheel", "tool") and not _FILE_NAME.fullmatch(part.name):
             raise ValueError(f"{part.name!r} is not a file name")
 
 
@@ -172,11 +176,4 @@ def list_size(first: bytes) -> int:
         size = tarfile.TarInfo.frombuf(first, "utf-8", "strict").size
     except tarfile.HeaderError:
         return 0
-    return size if first == header(LIST, size) and size <= LIST_LIMIT else 0
-
-
-def how_to_unpack(where: str) -> str:
-    """The line that gets the project out of a bundle."""
-    if where.startswith(("http://", "https://")):
-        return f"curl -s {where} | tar -xO {PROJECT} | tar -xz"
-    return f"tar -xOf {where} {PROJECT} | tar -xz"
+    return size if 0 <= size <= LIST_LIMIT and first == header(LIST, size) else 0

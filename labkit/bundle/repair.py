@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labkit.bundle import blobs, fetch
+from labkit.bundle import blobs, fetch, layout
 from labkit.bundle.check import Damage
 from labkit.bundle.layout import Part
 from labkit.bundle.source import Bundle
@@ -12,7 +12,7 @@ from labkit.errors import Unsupported
 
 
 def repair(bundle: Bundle, found: list[Damage], other: Bundle) -> list[str]:
-    """Replace these parts in a bundle's file or folder, and no other byte; their names.
+    """Replace these parts in a bundle's file or folder, and what stands between; their names.
 
     Raises Unsupported when the other is not a copy of it, BundleDamaged when the part is
     damaged there as well.
@@ -30,7 +30,9 @@ def repair(bundle: Bundle, found: list[Damage], other: Bundle) -> list[str]:
         file = fetch.part(other, part)
         _write(bundle, part, file)
         file.unlink()
-    return [str(part) for part in damaged]
+    if bundle.source.is_file:
+        _write_between(bundle)
+    return list(dict.fromkeys(one.name for one in found))
 
 
 def _write(bundle: Bundle, part: Part, file: Path) -> None:
@@ -47,3 +49,15 @@ def _write(bundle: Bundle, part: Part, file: Path) -> None:
             for data in blobs.chunks(file):
                 out.write(data)
         aside.replace(where / part.path)
+
+
+def _write_between(bundle: Bundle) -> None:
+    """Headers, padding and the end, which all follow from the list."""
+    with Path(bundle.where).expanduser().open("r+b") as out:
+        for place in bundle.places.values():
+            out.seek(place.start - layout.BLOCK)
+            out.write(layout.header(place.path, place.size))
+            out.seek(place.start + place.size)
+            out.write(bytes(place.end - place.start - place.size))
+        out.write(layout.TRAILER)
+        out.truncate()

@@ -153,6 +153,8 @@ def write(contents: Contents, target: Path, made: str) -> None:
             for data in _members(contents, made.encode()):
                 shell.go_on()
                 out.write(data)
+            out.flush()
+            os.fsync(out.fileno())  # a stick is pulled out as soon as the command ends
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)

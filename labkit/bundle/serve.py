@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import hmac
 import http.server
+import ipaddress
+import os
 import re
 import secrets
 import socket
+import socketserver
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from labkit.errors import PortTaken, Unsupported
 from labkit.setup.host.progress import minutes
@@ -66,11 +70,24 @@ class Server(http.server.ThreadingHTTPServer):
                 "--address with an address of this machine: hostname -I",
             ) from None
 
+    def server_bind(self) -> None:
+        """Bind, and look no name up: HTTPServer's own asks the DNS, which a room may not have."""
+        socketserver.TCPServer.server_bind(self)
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), int(port)
+        number = ipaddress.ip_address(self.server_name)
+        if (getattr(number, "ipv4_mapped", None) or number).is_unspecified:
+            raise Unsupported(
+                "a bundle is served at one address of this machine",
+                f"{host} stands for all of them, and no laptop can reach it by that",
+                "--address with one of them: hostname -I",
+            )
+
     @property
     def url(self) -> str:
         host, port = self.server_address[:2]
         host = f"[{host}]" if ":" in str(host) else host
-        return f"http://{host}:{port}/{self.file.name}"
+        return f"http://{host}:{port}/{quote(os.fsencode(self.file.name))}"
 
     def rows(self) -> list[tuple[str, float, str]]:
         """Each laptop: its address, how much of the file's size it was sent, and how fast."""
@@ -111,7 +128,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         given = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), self.server.code.encode()):
             return self._no(401, "the code is missing or another one")
-        if self.path != f"/{self.server.file.name}":
+        if unquote_to_bytes(self.path) != b"/" + os.fsencode(self.server.file.name):
             return self._no(404, "this server has one file")
         span = _span(self.headers.get("Range", ""), self.server.size)
         if span is None:

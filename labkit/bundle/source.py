@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shlex
 import time
 import urllib.error
 import urllib.request
@@ -15,18 +16,25 @@ from urllib.parse import urlsplit
 from labkit.bundle import layout
 from labkit.bundle.layout import Contents, Part, Place
 from labkit.errors import BundleDamaged, BundleUnreadable
+from labkit.setup.host.poll import pause
 
 CHUNK = 2**20
 SILENCE_S = 30.0
 BUSY_S = 900.0  # as long as a server may have no place for this laptop
+LOOK_S = 5.0  # between two looks at whether everything is being ended
 LOCAL = ("127.0.0.1", "localhost")
 
 
 class Source(Protocol):
     """Somewhere with a bundle's bytes."""
 
-    is_file: bool  # one file, so that its headers can be compared too
-    is_remote: bool
+    @property
+    def is_file(self) -> bool:
+        """One file, so that its headers can be compared too."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Behind a server."""
 
     def chunks(self, place: Place, start: int = 0) -> Iterator[bytes]:
         """The bytes of a member from `start` on. Raises OSError; an early end is only an end."""
@@ -83,7 +91,10 @@ class Web:
             request.add_header("Authorization", f"Bearer {self.code}")
         try:
             with _when_free(_opener(url), request) as answer:
-                if answer.status != 206 and first:
+                if answer.status != 206 and not self.is_file:
+                    for _ in _pieces(answer, start):  # all of it comes again
+                        pass
+                elif answer.status != 206 and first:
                     raise OSError(
                         "the server does not answer ranges: serve the folder that `tar -xf` makes"
                         " of the bundle, or use ./lab bundle serve"
@@ -104,7 +115,14 @@ def _when_free(opener: urllib.request.OpenerDirector, request: urllib.request.Re
                 asked = error.headers.get("Retry-After", "")
                 if error.code != 503 or not asked.isdecimal() or time.monotonic() > deadline:
                     raise
-            time.sleep(min(int(asked), BUSY_S))
+            _pause(min(max(int(asked), 1), BUSY_S))
+
+
+def _pause(seconds: float) -> None:
+    """Wait, and end with the other jobs."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        pause(min(left, LOOK_S))
 
 
 def _opener(url: str) -> urllib.request.OpenerDirector:
@@ -137,7 +155,7 @@ class Bundle:
         try:
             yield from self.source.chunks(self.places[part.path], start)
         except OSError as error:
-            raise _unreadable(self.where, f"{part}: {error}") from None
+            raise unreadable(self.where, f"{part}: {error}") from None
 
     def part(self, path: str) -> Part:
         return next(part for part in self.contents.parts if part.path == path)
@@ -161,7 +179,7 @@ def opened(where: str, code: str = "") -> Bundle:
         size = _list_size(source, where)
         first, second, third = (b"".join(source.chunks(place)) for place in layout.places(size, ()))
     except OSError as error:
-        raise _unreadable(where, str(error)) from None
+        raise unreadable(where, str(error)) from None
     if not source.is_file:
         size = len(first)
     contents = layout.read(first, second, third, where)
@@ -183,7 +201,8 @@ def _list_size(source: Source, where: str) -> int:
     return size
 
 
-def _unreadable(where: str, saw: str) -> BundleUnreadable:
+def unreadable(where: str, saw: str) -> BundleUnreadable:
+    """The error for a bundle that does not answer, or not whole."""
     return BundleUnreadable(
         f"the bundle {where} cannot be read",
         saw,
@@ -195,3 +214,19 @@ def _unreadable(where: str, saw: str) -> BundleUnreadable:
 def absolute(where: str) -> str:
     """The same place, from whatever folder it is named."""
     return where if "://" in where else str(Path(where).expanduser().absolute())
+
+
+def how_to_unpack(bundle: Bundle) -> str:
+    """The line that gets the project out of a bundle, without the rest of it."""
+    where, project = bundle.where, layout.PROJECT
+    if isinstance(bundle.source, Folder):
+        return f"tar -xzf {shlex.quote(f'{where}/{project}')}"
+    if isinstance(bundle.source, File):
+        return f"tar -xOf {shlex.quote(where)} {project} | tar -xz"
+    words = ["curl", "-sSf", "--retry", "99"]
+    if code := getattr(bundle.source, "code", ""):
+        words += ["-H", f"Authorization: Bearer {code}"]
+    if not bundle.source.is_file:
+        return f"{shlex.join([*words, where + project])} | tar -xz"
+    words += ["-r", f"0-{bundle.places[project].end - 1}", where]
+    return f"{shlex.join(words)} | tar -xO {project} | tar -xz"

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from labkit.bundle import blobs, check, fetch, images_out, layout, packing, source
+from labkit.bundle import blobs, check, fetch, images_out, packing, source
 from labkit.bundle.identity import inputs
 from labkit.bundle.layout import Part
 from labkit.errors import BundleUnreadable, EngineMissing, Unsupported
@@ -15,6 +15,8 @@ from labkit.setup.build.route import BUNDLE
 from labkit.setup.host import docker, paths
 from labkit.setup.host.jobs import Job
 from labkit.setup.host.progress import Reporter
+
+AGAIN = "./lab up --bundle FILE, or with a network ./lab up --route registry"
 
 
 def last() -> str:
@@ -34,7 +36,8 @@ class Supply:
     """
 
     def __init__(self, where: str, code: str = "", *, named: bool = True) -> None:
-        self.where, self.code, self.named = source.absolute(where), code, named
+        self.where = source.absolute(where) if where else ""
+        self.code, self.named = code, named
         self._fetched: set[str] = set()
         if named:
             self.bundle  # noqa: B018 - a bundle that is not there is said before any work
@@ -48,9 +51,14 @@ class Supply:
             raise BundleUnreadable(
                 "the lab came up from a bundle, and no bundle is named now",
                 "something of the lab is missing here",
-                "./lab up --bundle FILE",
+                AGAIN,
             )
-        bundle = source.opened(self.where, self.code)
+        try:
+            bundle = source.opened(self.where, self.code)
+        except BundleUnreadable as error:
+            if self.named:
+                raise
+            raise BundleUnreadable(error.happened, error.saw, AGAIN) from None
         _require_fit(bundle)
         return bundle
 
@@ -184,5 +192,5 @@ def _require_fit(bundle: source.Bundle) -> None:
             f"the bundle {bundle.where} was saved by another version of labkit",
             f"labkit {contents.labkit} with Kubernetes {contents.kubernetes} and Ollama"
             f" {contents.ollama}; this one asks for other images or versions",
-            f"use the labkit in it: {layout.how_to_unpack(bundle.where)}",
+            f"use the labkit in it: {source.how_to_unpack(bundle)}",
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # a script's own folder is not what it imports from
 
-from labkit.bundle import check, layout, source  # noqa: E402
+from labkit.bundle import check, source  # noqa: E402
 from labkit.bundle.layout import Part  # noqa: E402
 from labkit.errors import LabError, NotEnoughDisk, Unsupported  # noqa: E402
 
@@ -75,17 +75,19 @@ def unpack(bundle: source.Bundle, folder: Path) -> int:
     for part in wanted:
         file = folder / part.name
         if not (file.is_file() and sha256(file.read_bytes()).hexdigest() == part.sha256):
-            check.require(bundle, part)
             _write(bundle, part, file)
     return len(wanted)
 
 
 def _write(bundle: source.Bundle, part: Part, file: Path) -> None:
-    aside = file.with_name(f".{file.name}")
-    with aside.open("wb") as out:
-        for data in bundle.chunks(part):
-            out.write(data)
-    aside.replace(file)
+    aside = file.with_name(f".{os.getpid()}-{file.name}")  # another `up` may write the same
+    try:
+        with aside.open("wb") as out:
+            for data in check.compared(bundle, part):
+                out.write(data)
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _require_fit(bundle: source.Bundle, python: str) -> None:
@@ -101,7 +103,7 @@ def _require_fit(bundle: source.Bundle, python: str) -> None:
         raise Unsupported(
             f"the bundle {bundle.where} was saved by another version of labkit",
             f"labkit {contents.labkit}, with another requirements.txt than the one in {ROOT}",
-            f"use the labkit in it: {layout.how_to_unpack(bundle.where)}",
+            f"use the labkit in it: {source.how_to_unpack(bundle)}",
         )
 
 
@@ -118,12 +120,12 @@ def main(words: list[str]) -> int:
         print(NotEnoughDisk(f"{FOLDER} could not be written", str(error), HINT), file=sys.stderr)
         return 1
     command = [sys.executable, "-I", "-S", str(VENV)]
-    env = {**os.environ, MARK: "1", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(FOLDER)}
-    # any word that changes nothing: .venv is made for it
+    env = {**os.environ, MARK: "1", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": FOLDER.as_uri()}
+    # a URL, because pip splits at a space; any word that changes nothing: .venv is made for it
     code = subprocess.run([*command, "--version"], env=env, stdout=subprocess.DEVNULL).returncode
     if code:
         return code
-    shutil.rmtree(FOLDER)
+    shutil.rmtree(FOLDER, ignore_errors=True)  # another `up` may use it, or end it
     return os.execv(sys.executable, [*command, *words])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -119,8 +119,8 @@ def _serve(options: argparse.Namespace) -> int:
         raise Unsupported("serve takes a bundle's file", options.where, "python3 -m http.server")
     server = serve.Server(file, options.address, options.port, at_once=options.at_once)
     print(f"serving {file.name}, saved {bundle.made}, until Ctrl-C. On each laptop:")
-    print(f"  curl -s -H 'Authorization: Bearer {server.code}' {server.url} |")
-    print("    tar -xO labkit.tar.gz | tar -xz && cd labkit")
+    served = replace(bundle, where=server.url, source=source.Web(server.url, server.code))
+    print(f"  {source.how_to_unpack(served)} && cd labkit")
     print(f"  ./lab up --bundle {server.url} --code {server.code}", flush=True)
     serve.run(server, lambda line: print(line, flush=True))
     return 0

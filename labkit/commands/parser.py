@@ -285,9 +285,9 @@ def _add_bundle(command: Callable[..., argparse.ArgumentParser]) -> None:
     text = "with serve: the address of this machine that the others reach"
     bundle.add_argument("--address", default="", metavar="ADDRESS", help=text)
     text = "with serve: the port (8765)"
-    bundle.add_argument("--port", type=int, default=8765, metavar="PORT", help=text)
+    bundle.add_argument("--port", type=_fixed_port, default=8765, metavar="PORT", help=text)
     text = "with serve: how many answers run at the same time (30)"
-    bundle.add_argument("--at-once", type=int, default=30, metavar="N", help=text)
+    bundle.add_argument("--at-once", type=_at_least_one, default=30, metavar="N", help=text)
     text = "the code that `bundle serve` printed"
     bundle.add_argument("--code", default="", metavar="CODE", help=text)
 
@@ -315,4 +315,16 @@ def _workers(text: str) -> int:
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return int(text)
+
+
+def _fixed_port(text: str) -> int:
+    if not _port(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 1 and 65535")
+    return int(text)
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
     return int(text)

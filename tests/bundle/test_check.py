@@ -123,3 +123,34 @@ def test_another_bundle_repairs_nothing(file, contents, opened, tmp_path):
     save.write(replace(contents, labkit="0.0.9"), other, "2026-11-30T12:00:00Z\n")
     with pytest.raises(Unsupported, match="cannot be repaired"):
         repair.repair(opened, [], source.opened(str(other)))
+
+
+def test_repair_of_a_cut_file_makes_it_whole(file, opened, tmp_path):
+    good = tmp_path / "good.lab"
+    shutil.copy(file, good)
+    with file.open("r+b") as out:
+        out.truncate(file.stat().st_size - 6000)
+    found = list(check.every_damage(opened))
+    repaired = repair.repair(opened, found, source.opened(str(good)))
+    assert repaired[-1] == "the end of the file"
+    assert file.read_bytes() == good.read_bytes()
+
+
+def test_repair_takes_away_what_follows_the_end(file, opened, tmp_path):
+    good = tmp_path / "good.lab"
+    shutil.copy(file, good)
+    with file.open("ab") as out:
+        out.write(b"more")
+    repair.repair(opened, list(check.every_damage(opened)), source.opened(str(good)))
+    assert file.read_bytes() == good.read_bytes()
+
+
+def test_repair_from_a_copy_that_is_cut_names_that_copy(file, opened, tmp_path):
+    bad = tmp_path / "bad.lab"
+    shutil.copy(file, bad)
+    for one in (file, bad):
+        with one.open("r+b") as out:
+            out.truncate(file.stat().st_size - 6000)
+    with pytest.raises(BundleDamaged, match=r"bad\.lab is damaged") as caught:
+        repair.repair(opened, list(check.every_damage(opened)), source.opened(str(bad)))
+    assert "cut after" in caught.value.saw

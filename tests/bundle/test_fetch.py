@@ -3,12 +3,16 @@
 import http.server
 import shutil
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from labkit.bundle import blobs, check, fetch, source
-from labkit.errors import BundleDamaged, BundleUnreadable
+from labkit.bundle import blobs, check, fetch, layout, source
+from labkit.errors import BundleDamaged, BundleUnreadable, CommandFailed
+from labkit.setup.host import shell
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +124,118 @@ def test_a_plain_server_of_the_folder_is_enough(file, opened, tmp_path):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_two_jobs_with_the_same_layer_fetch_it_once(file, opened, ranges):
+    part = max(opened.contents.parts, key=lambda part: part.size)
+    start = opened.places[part.path].start
+    asked_for_it = []
+
+    def slow(data, first, asked):
+        if start <= first < start + part.size:
+            asked_for_it.append(first)
+            time.sleep(0.3)
+        return data
+
+    bundle = source.opened(ranges(file, slow))
+    with ThreadPoolExecutor(2) as pool:
+        files = list(pool.map(lambda _: fetch.part(bundle, part), range(2)))
+    assert files[0].read_bytes() == files[1].read_bytes() == b"".join(opened.chunks(part))
+    assert asked_for_it == [start]
+
+
+def test_a_part_that_is_cut_many_times_comes_as_long_as_it_grows(file, opened, ranges):
+    part = max(opened.contents.parts, key=lambda part: part.size)
+    start = opened.places[part.path].start
+    count = []
+
+    def little(data, first, asked):
+        if start <= first < start + part.size:
+            count.append(first)
+            return data[: part.size // 9 + 1]
+        return data
+
+    bundle = source.opened(ranges(file, little))
+    assert fetch.part(bundle, part).read_bytes() == b"".join(opened.chunks(part))
+    assert len(count) == 9 > 2 * fetch.TRIES
+
+
+def test_a_part_that_never_grows_is_not_called_damaged(file, opened, ranges, monkeypatch):
+    part = max(opened.contents.parts, key=lambda part: part.size)
+    start = opened.places[part.path].start
+    pauses = []
+    monkeypatch.setattr(fetch, "pause", pauses.append)
+    monkeypatch.setattr(fetch, "PAUSE_S", 1.0)
+    bundle = source.opened(ranges(file, lambda data, first, asked: b"" if first >= start else data))
+    with pytest.raises(BundleUnreadable) as caught:
+        fetch.part(bundle, part)
+    assert caught.value.saw == f"{part}: its answer was cut each time"
+    assert pauses == [1.0, 2.0, 3.0]
+
+
+@pytest.fixture
+def plain(file, tmp_path):
+    """The URL of `python3 -m http.server` in the bundle's folder."""
+    folder = tmp_path / "web"
+    shutil.unpack_archive(file, folder, "tar", filter="data")
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_plain_server_of_the_folder_continues_too(opened, plain):
+    """It sends all of the part again: what is here already is skipped."""
+    part = max(opened.contents.parts, key=lambda part: part.size)
+    whole = b"".join(opened.chunks(part))
+    blobs.folder().mkdir(parents=True, exist_ok=True)
+    blobs.path(part.sha256).with_suffix(".part").write_bytes(whole[:1000])
+    bundle = source.opened(plain)
+    assert b"".join(bundle.chunks(part, 1000)) == whole[1000:]
+    assert fetch.part(bundle, part).read_bytes() == whole
+
+
+def test_waiting_in_a_full_room_ends_with_the_other_jobs(file, answering, ranges):
+    """And a server that asks for no wait is not asked again at once."""
+    bundle = source.opened(ranges(file))
+    count = []
+
+    def full(handler) -> None:
+        count.append(1)
+        handler.send_response(503)
+        handler.send_header("Retry-After", "0" if len(count) < 2 else "600")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    busy = replace(bundle, source=source.Web(f"{answering(full)}/small.lab"))
+    stop = threading.Timer(1.5, shell.end_all)
+    stop.start()
+    begun = time.monotonic()
+    try:
+        with pytest.raises(CommandFailed, match="not started"):
+            fetch.part(busy, bundle.contents.parts[-1])
+    finally:
+        stop.join()
+        shell.begin()
+    assert len(count) == 2
+    assert time.monotonic() - begun < 60
+
+
+def test_how_to_unpack_is_a_line_for_each_place(file, opened, tmp_path):
+    end = opened.places[layout.PROJECT].end - 1
+    curl, web = "curl -sSf --retry 99", "http://x/y.lab"
+
+    def line(where, of):
+        return source.how_to_unpack(replace(opened, where=where, source=of))
+
+    assert line("a b.lab", source.File(file)) == "tar -xOf 'a b.lab' labkit.tar.gz | tar -xz"
+    assert line("dir", source.Folder(tmp_path)) == "tar -xzf dir/labkit.tar.gz"
+    tail = "| tar -xO labkit.tar.gz | tar -xz"
+    assert line(web, source.Web(web)) == f"{curl} -r 0-{end} {web} {tail}"
+    code = "-H 'Authorization: Bearer c0de'"
+    assert line(web, source.Web(web, "c0de")) == f"{curl} {code} -r 0-{end} {web} {tail}"
+    folder = "http://x/y/"
+    assert line(folder, source.Web(folder)) == f"{curl} {folder}labkit.tar.gz | tar -xz"

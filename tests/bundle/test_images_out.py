@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import tarfile
+import threading
 
 import pytest
 
@@ -145,4 +146,73 @@ def test_ctrl_c_in_another_thread_ends_it(docker, tmp_path):
         with pytest.raises(CommandFailed, match="not started"):
             images_out.load(stopped(), tmp_path / "log")
     finally:
+        shell.begin()
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_layer_that_the_engine_keeps_compressed_is_the_same_layer(tmp_path, members):
+    """Docker with the containerd image store; some tools make gzip of several members."""
+    archive, _ = docker_archive(tmp_path, "x:1", [BASE])
+    with tarfile.open(archive) as tar:
+        files = {member.name: tar.extractfile(member).read() for member in tar}
+    half = len(BASE) // 2 if members == 2 else len(BASE)
+    files["0abc/layer.tar"] = gzip.compress(BASE[:half]) + gzip.compress(BASE[half:])
+    archive.write_bytes(tarred(files))
+    parts = images_in.parts(archive, "x:1", "1", "MIT")
+    told, out = loaded(parts, ["x:1"])
+    assert [gzip.decompress(out[name]) for name in told["Layers"]] == [BASE]
+
+
+@pytest.mark.parametrize(("cut", "why"), [(-30, "end"), (2, "end")])
+def test_a_compressed_layer_that_is_cut_is_three_lines(tmp_path, cut, why):
+    archive, _ = docker_archive(tmp_path, "x:1", [BASE])
+    with tarfile.open(archive) as tar:
+        files = {member.name: tar.extractfile(member).read() for member in tar}
+    files["0abc/layer.tar"] = gzip.compress(BASE)[:cut]
+    archive.write_bytes(tarred(files))
+    with pytest.raises(CommandFailed, match="cannot be unpacked") as caught:
+        images_in.parts(archive, "x:1", "1", "MIT")
+    assert why in caught.value.saw
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_layer_that_is_left_out_is_three_lines(tmp_path, named):
+    archive, _ = docker_archive(tmp_path, "x:1", [BASE, tarred({"x": b"x"})])
+    with tarfile.open(archive) as tar:
+        files = {member.name: tar.extractfile(member).read() for member in tar}
+    del files["1abc/layer.tar"]
+    if not named:
+        (told,) = json.loads(files["manifest.json"])
+        told["Layers"].pop()
+        files["manifest.json"] = json.dumps([told]).encode()
+    archive.write_bytes(tarred(files))
+    with pytest.raises(CommandFailed, match="left out a layer of x:1") as caught:
+        images_in.parts(archive, "x:1", "1", "MIT")
+    assert ("1abc/layer.tar" if named else "1 layers of 2") in caught.value.saw
+    assert caught.value.hint.startswith("docker image rm x:1")
+
+
+def test_an_archive_without_a_manifest_is_three_lines(tmp_path):
+    archive = tmp_path / "x.tar"
+    archive.write_bytes(tarred({"index.json": b"{}"}))
+    with pytest.raises(CommandFailed, match="no archive of an image"):
+        images_in.parts(archive, "x:1", "1", "MIT")
+
+
+def test_an_engine_that_stops_reading_is_timed_out(docker, tmp_path, monkeypatch):
+    docker(reads="exec sleep 60")
+    monkeypatch.setattr(images_out.speed, "deadline", lambda seconds: 0.3)
+    with pytest.raises(TimedOut, match="docker load read nothing for"):
+        images_out.load(iter([b"x" * 2**20]), tmp_path / "log")
+
+
+def test_ctrl_c_ends_it_while_the_engine_does_not_read(docker, tmp_path):
+    docker(reads="exec sleep 60")
+    stop = threading.Timer(0.5, shell.end_all)
+    stop.start()
+    try:
+        with pytest.raises(CommandFailed, match="not started"):
+            images_out.load(iter([b"x" * 2**20]), tmp_path / "log")
+    finally:
+        stop.join()
         shell.begin()

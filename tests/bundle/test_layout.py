@@ -82,8 +82,11 @@ def test_another_format_is_a_clear_no(contents):
         {"at": "../../etc/passwd"},
         {"name": "../x.whl", "kind": "wheel"},
         {"name": "/bin/sh", "kind": "tool"},
+        {"name": "..", "kind": "tool"},
+        {"name": ".", "kind": "wheel"},
         {"sha256": "../../x"},
         {"size": -1},
+        {"size": 8**11},
     ],
 )
 def test_a_part_of_another_place_is_not_read(contents, change):
@@ -99,3 +102,10 @@ def test_what_does_not_begin_with_the_list_is_not_a_bundle(first):
 
 def test_a_list_that_would_fill_the_memory_is_not_read():
     assert layout.list_size(layout.header(layout.LIST, 10**9)) == 0
+
+
+@pytest.mark.parametrize("size", [8**11, 2**60, -1])
+def test_a_first_member_with_a_size_out_of_range_is_not_a_bundle(size):
+    first = tarfile.TarInfo(layout.LIST)
+    first.size = size
+    assert layout.list_size(first.tobuf(tarfile.GNU_FORMAT)) == 0

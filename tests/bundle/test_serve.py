@@ -1,13 +1,17 @@
 """`./lab bundle serve`: one file, to laptops that have the code, some at a time, each continued."""
 
 import http.client
+import shutil
 import socket
+import subprocess
+import tarfile
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from labkit.bundle import fetch, serve, source
+from labkit.bundle import fetch, layout, serve, source
 from labkit.errors import BundleUnreadable, PortTaken, Unsupported
 from labkit.setup.host import speed
 
@@ -103,3 +107,48 @@ def test_an_address_of_another_machine_is_a_clear_no(file):
     with pytest.raises(Unsupported) as caught:
         serve.Server(file, "192.0.2.1", 0)
     assert "hostname -I" in caught.value.hint
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "0", "::ffff:0.0.0.0"])
+def test_an_address_that_no_laptop_can_reach_is_a_clear_no(file, address):
+    with pytest.raises(Unsupported) as caught:
+        serve.Server(file, address, 0)
+    assert "hostname -I" in caught.value.hint
+
+
+def test_no_name_is_looked_up_at_the_start(file, monkeypatch):
+    def looked_up(*_):
+        raise AssertionError("a room may have no DNS")
+
+    monkeypatch.setattr(socket, "getfqdn", looked_up)
+    monkeypatch.setattr(socket, "gethostbyaddr", looked_up)
+    with serve.Server(file, "127.0.0.1", 0) as server:
+        assert (server.server_name, server.server_port) == server.server_address
+
+
+@pytest.mark.parametrize("name", ["my workshop.lab", "50% #1?.lab", "räume.lab"])
+def test_a_file_of_any_name_is_served(file, name, tmp_path, opened):
+    named = tmp_path / name
+    shutil.copy(file, named)
+    with serve.Server(named, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            assert source.opened(server.url, server.code).contents == opened.contents
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_line_that_it_prints_unpacks_the_project_alone(server, file, opened, tmp_path):
+    project = tmp_path / "labkit.tar.gz"
+    with tarfile.open(file) as tar:
+        project.write_bytes(tar.extractfile(layout.PROJECT).read())
+    served = replace(opened, where=server.url, source=source.Web(server.url, server.code))
+    line = source.how_to_unpack(served).removesuffix("| tar -xz") + "| cat"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == project.read_bytes()
+    ((_, _, said),) = server.rows()
+    assert server.laptops["127.0.0.1"].sent == opened.places[layout.PROJECT].end, said

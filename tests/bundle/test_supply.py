@@ -97,7 +97,15 @@ def test_a_later_up_with_something_missing_asks_for_the_stick(engine, file):
     with pytest.raises(BundleUnreadable) as caught:
         bring(supply.Supply(str(file), named=False))
     assert str(file) in caught.value.happened
-    assert "bring it back" in caught.value.hint
+    assert caught.value.hint == supply.AGAIN
+
+
+def test_a_later_up_that_knows_no_bundle_says_how_to_go_on(engine):
+    with pytest.raises(BundleUnreadable) as caught:
+        bring(supply.Supply("", named=False))
+    assert caught.value.happened == "the lab came up from a bundle, and no bundle is named now"
+    assert "./lab up --bundle FILE" in caught.value.hint
+    assert "./lab up --route registry" in caught.value.hint
 
 
 def test_a_bundle_that_is_not_there_is_said_before_any_work(tmp_path):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from labkit.bundle import blobs, layout, save, source, wheels
+from labkit.bundle import blobs, save, source, wheels
 from labkit.bundle.layout import Part
-from labkit.errors import Unsupported
+from labkit.errors import BundleDamaged, Unsupported
 from tests.bundle.conftest import MADE
 from tests.bundle.made import wheel
 
@@ -29,8 +29,10 @@ def has_namespaces() -> bool:
 @pytest.fixture
 def project(tmp_path) -> Path:
     """The real `lab`, venv.py and bundle reader; one dependency; a labkit that says it runs."""
-    folder = tmp_path / "labkit"
-    for name in ("lab", "labkit/setup/host/venv.py", "labkit/errors.py"):
+    folder = tmp_path / "my workshop" / "labkit"
+    host = "labkit/setup/host"
+    used = (f"{host}/{name}.py" for name in ("venv", "shell", "poll"))
+    for name in ("lab", "labkit/errors.py", *used):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / name, folder / name)
     shutil.copytree(REPOSITORY / "labkit/bundle", folder / "labkit/bundle")
@@ -139,8 +141,8 @@ def test_a_full_disk_is_three_lines(project, bundle):
     """A link to /dev/full stands for a disk that fills while a wheel is written."""
     folder = project / ".venv.wheels"
     folder.mkdir()
-    (folder / ".a-1-py3-none-any.whl").symlink_to("/dev/full")
-    done = lab(project, "up", "--bundle", bundle, before=[])
+    link = 'ln -s /dev/full "$0/.$$-a-1-py3-none-any.whl"; exec "$@"'
+    done = lab(project, "up", "--bundle", bundle, before=["sh", "-c", link, folder])
     assert done.returncode == 1
     happened, saw, hint = done.stderr.splitlines()[-3:]
     assert happened == f"NotEnoughDisk: {folder} could not be written"
@@ -175,4 +177,35 @@ def test_a_stored_wheel_is_a_part_like_any_other(contents):
     assert isinstance(part, Part)
     assert part.path == f"blobs/sha256/{part.sha256}"
     assert blobs.has(part.sha256, part.size)
-    assert layout.how_to_unpack("http://x/y.lab").startswith("curl -s http://x/y.lab")
+
+
+def test_a_wheel_that_comes_damaged_is_not_left_there(file, opened, tmp_path):
+    bundle = replace(opened, contents=replace(opened.contents, pythons=(PYTHON,)))
+    part = bundle.contents.of("wheel")[1]
+    with file.open("r+b") as out:
+        out.seek(bundle.places[part.path].start + 40)
+        out.write(b"!")
+    with pytest.raises(BundleDamaged, match="b-1-py3-none-any"):
+        wheels.unpack(bundle, tmp_path / "wheels")
+    assert [f.name for f in (tmp_path / "wheels").iterdir()] == ["a-1-py3-none-any.whl"]
+
+
+def test_two_runs_do_not_write_into_the_same_file(opened, tmp_path, monkeypatch):
+    """The second begins while the first writes, and both end with whole wheels."""
+    bundle = replace(opened, contents=replace(opened.contents, pythons=(PYTHON,)))
+    folder, begun = tmp_path / "wheels", []
+
+    def compared(bundle, part):
+        data = b"".join(bundle.chunks(part))
+        yield data[:50]
+        if not begun:
+            begun.append(part)
+            with monkeypatch.context() as other:
+                other.setattr(wheels.os, "getpid", lambda: 1)
+                wheels.unpack(bundle, folder)
+        yield data[50:]
+
+    monkeypatch.setattr(wheels.check, "compared", compared)
+    assert wheels.unpack(bundle, folder) == 2
+    for part in bundle.contents.of("wheel"):
+        assert hashlib.sha256((folder / part.name).read_bytes()).hexdigest() == part.sha256

@@ -124,3 +124,18 @@ def test_up_with_a_bundle_and_a_route_is_a_clear_no(file, capsys):  # noqa: F811
 def test_serve_wants_an_address(file, capsys):  # noqa: F811
     assert main.main(["bundle", "serve", str(file)]) == Unsupported.exit_code
     assert "--address is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--port", "0", "'0' is not between 1 and 65535"),
+        ("--port", "65536", "'65536' is not a port"),
+        ("--at-once", "0", "'0' is not a number from 1 on"),
+        ("--at-once", "-3", "'-3' is not a number from 1 on"),
+    ],
+)
+def test_serve_wants_numbers_that_can_be(option, value, said, capsys):
+    words = ["bundle", "serve", "x.lab", "--address", "127.0.0.1", f"{option}={value}"]
+    assert main.main(words) == Unsupported.exit_code
+    assert said in capsys.readouterr().err
