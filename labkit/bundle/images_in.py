@@ -14,6 +14,7 @@ from labkit.bundle import blobs, packing
 from labkit.bundle.layout import Part
 from labkit.errors import CommandFailed
 from labkit.setup.host import paths
+from labkit.ui import units
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -35,7 +36,7 @@ def parts(archive: Path, reference: str, version: str, licence: str) -> list[Par
         wanted = json.loads(blobs.path(config.sha256).read_bytes())["rootfs"]["diff_ids"]
         names = told["Layers"]
         if len(names) != len(wanted):
-            raise _left_out(reference, f"{len(names)} layers of {len(wanted)}")
+            raise _left_out(reference, f"{len(names)} of {units.count(len(wanted), 'layer')}")
         try:
             layers = [_layer(tar, *pair) for pair in zip(names, wanted, strict=True)]
         except KeyError as error:

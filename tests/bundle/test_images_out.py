@@ -188,7 +188,7 @@ def test_a_layer_that_is_left_out_is_three_lines(tmp_path, named):
     archive.write_bytes(tarred(files))
     with pytest.raises(CommandFailed, match="left out a layer of x:1") as caught:
         images_in.parts(archive, "x:1", "1", "MIT")
-    assert ("1abc/layer.tar" if named else "1 layers of 2") in caught.value.saw
+    assert ("1abc/layer.tar" if named else "1 of 2 layers") in caught.value.saw
     assert caught.value.hint.startswith("docker image rm x:1")
 
 
