@@ -31,6 +31,8 @@ _UNAUTHORIZED = re.compile(
 # what a program told its own clients
 _SERVED = re.compile(r'"[A-Z]+ \S+ HTTP/[\d.]+"\s+\d{3}[^\n]*')
 _ACCESS = re.compile(r'\[GIN\] [^|]+\|\s*(\d{3}) \|[^|]+\|\s*(\S+) \|\s*\w+\s+"(/\S*)"')
+# each Ollama 0.34 without a network asks ollama.com by itself, and serves all the same
+_OF_ITS_OWN = re.compile(r"[^\n]*source=model_(?:recommendations|show_cache)\.go[^\n]*")
 _CLOUD = re.compile(r"cloud is disabled|ollama cloud|cloud models", re.IGNORECASE)
 _API = re.compile(r'"(?:/api/|/v1/)')
 _PUBLIC = re.compile(
@@ -166,6 +168,7 @@ def _is_beside(facts: Facts) -> bool:
 
 def no_internet(facts: Facts) -> str:
     for said, _ in [*symptoms.clients(facts), *_ollama_words(facts)]:
+        said = _OF_ITS_OWN.sub("", said)
         found = list(_PUBLIC.finditer(said))[-1:]
         if found and not _PULLED_WELL.search(said[found[0].end() :]):
             return f"a pull was told: {symptoms.end_of(found[0][0])}"

@@ -389,7 +389,19 @@ WEB = pod(
     labels={"app": "web"},
     owner=("StatefulSet", "web"),
 )
+# what each Ollama 0.34.2 without a network writes at its start, and serves all the same
+OF_ITS_OWN = (
+    'time=2026-11-30T16:04:58.808Z level=WARN source=model_recommendations.go:168 msg="model'
+    ' recommendations refresh failed" error="Get \\"https://ollama.com/api/experimental/'
+    'model-recommendations?ts=1\\": dial tcp: lookup ollama.com on 10.96.0.10:53: no such host"\n'
+    'time=2026-11-30T16:04:58.808Z level=WARN source=model_show_cache.go:142 msg="model show cloud'
+    ' cache hydration failed" error="Get \\"https://ollama.com:443/api/tags?ts=1\\": dial tcp:'
+    ' lookup ollama.com on 10.96.0.10:53: no such host"\n'
+)
 HEALTHY = {
+    "an Ollama whose cloud is out of reach": facts(
+        pod(), held={OLLAMA: [MODEL]}, logs={(OLLAMA, "ollama"): OF_ITS_OWN}
+    ),
     "the public chart, with another model": facts(
         CHART,
         services=[service(11434, "http", selector=NAMES)],
