@@ -12,7 +12,7 @@ from labkit.diagnosis.facts import Facts
 from labkit.kube import refs
 
 _REVISION = "deployment.kubernetes.io/revision"
-_HASH = "controller-revision-hash"
+HASH = "controller-revision-hash"
 _CREATED = ("FailedCreate", "SuccessfulCreate")
 
 
@@ -51,7 +51,7 @@ def _observed(item: dict) -> dict:
     return {**item, "status": status}
 
 
-def _owners(item: dict) -> set[str]:
+def owners_of(item: dict) -> set[str]:
     return {one.get("uid", "") for one in item["metadata"].get("ownerReferences", [])}
 
 
@@ -65,7 +65,7 @@ def _newest_sets(facts: Facts) -> list[dict]:
     found = []
     for one in facts.replicasets:
         revision = one["metadata"].get("annotations", {}).get(_REVISION, "")
-        owners = _owners(one)
+        owners = owners_of(one)
         if not owners & waiting and all(
             newest.get(owner, revision) == revision for owner in owners
         ):
@@ -88,8 +88,8 @@ def _counting(facts: Facts, sets: list[dict]) -> list[dict]:
     }
     found = []
     for pod in facts.pods:
-        owners = _owners(pod)
-        label = pod["metadata"].get("labels", {}).get(_HASH, "")
+        owners = owners_of(pod)
+        label = pod["metadata"].get("labels", {}).get(HASH, "")
         newest = {templates[owner] for owner in owners & templates.keys()} - {""}
         if refs.stays(pod) and not owners & (old | waiting):
             is_old = bool(label and newest and label not in newest)
@@ -123,14 +123,14 @@ def _left_over(pods: list[dict], done: set[str]) -> list[dict]:
     pods = [
         pod
         for pod in pods
-        if pod.get("status", {}).get("phase") != "Failed" or not _owners(pod) & done
+        if pod.get("status", {}).get("phase") != "Failed" or not owners_of(pod) & done
     ]
-    served = set().union(*(_owners(pod) for pod in pods if refs.ready(pod)), set())
+    served = set().union(*(owners_of(pod) for pod in pods if refs.ready(pod)), set())
     return [
         pod
         for pod in pods
         if pod.get("status", {}).get("phase") != "Failed"
-        or not (_owners(pod) & served)
+        or not (owners_of(pod) & served)
         or "reason" not in pod["status"]
     ]
 

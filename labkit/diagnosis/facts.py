@@ -71,6 +71,14 @@ class Facts:
         uid = item["metadata"].get("uid")
         return [event for event in self.events if event["involvedObject"].get("uid") == uid]
 
+    def said(self, item: dict, *reasons: str) -> list[str]:
+        """The messages of an object's events with one of these reasons, the oldest first."""
+        return [one.get("message", "") for one in self.told(item) if one.get("reason") in reasons]
+
+    def log_of(self, pod: dict, container: str) -> str:
+        """What one container of a Pod wrote; empty where that is not known."""
+        return self.logs.get((pod["metadata"]["name"], container), "")
+
     def log(self, pod: dict) -> str:
         """What all containers of a Pod wrote."""
         name = pod["metadata"]["name"]

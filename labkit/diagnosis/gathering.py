@@ -13,7 +13,15 @@ import yaml
 
 import labkit
 from labkit.diagnosis import evidence
-from labkit.diagnosis.facts import Facts, container_of, has, not_pulled, repository, runs
+from labkit.diagnosis.facts import (
+    Facts,
+    container_of,
+    has,
+    not_pulled,
+    repository,
+    runs,
+    statuses_of,
+)
 from labkit.errors import LabError, Refused
 from labkit.kube import helm
 from labkit.kube.session import Session
@@ -41,7 +49,6 @@ _LISTS = {  # field of Facts → kubectl's word
     "policies": "networkpolicies",
     "nodes": "nodes",
 }
-# a status without a word of the API server's own: what answered is in the Pod
 
 
 def gather(
@@ -161,7 +168,7 @@ def _held(session: Session, pods: list[dict]) -> tuple[dict[str, list[str]], dic
         except (KeyError, TypeError):
             return None
         except Refused as error:
-            if not error.reason:  # else the API server itself did not let us ask
+            if not error.reason:  # then what answered is in the Pod, and not the API server
                 answers[name] = error.status
             return None
         except LabError:
@@ -211,8 +218,7 @@ def _logs(
 
 def _begun(pod: dict) -> Iterator[str]:
     """Containers that have run, so that there is a log."""
-    status = pod.get("status", {})
-    for one in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
+    for one in statuses_of(pod):
         if "waiting" not in one.get("state", {}) or one.get("lastState"):
             yield one["name"]
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from labkit.diagnosis import symptoms
 from labkit.diagnosis.facts import Facts, container_of
 from labkit.diagnosis.symptoms import named
-
-_PULL_REACHED = re.compile(r'POST\s+"/api/pull"')
 
 
 def misspelt_in_hook(facts: Facts) -> str:
     for pod in symptoms.hooks_failed(facts):
         wanted = facts.refused.get(pod["metadata"]["name"], [])
-        if wanted or _PULL_REACHED.search(facts.log(pod)):
+        if wanted or symptoms.PULL_REQUEST.search(facts.log(pod)):
             which = f"model {wanted[-1]}, which the mirror does not have" if wanted else "a model"
             return f"{named(pod)}: its hook reached the server and asked it for {which}"
     return ""

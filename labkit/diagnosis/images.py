@@ -23,10 +23,7 @@ def _said(facts: Facts, pattern: re.Pattern, unless: re.Pattern | None = None) -
     for pod in facts.pods:
         for container, image in not_pulled(pod).items():
             waiting = status_of(pod, container)["state"]["waiting"]
-            told = [
-                one.get("message", "") for one in facts.told(pod) if one.get("reason") == "Failed"
-            ]
-            said = " ".join([waiting.get("message", ""), *told])
+            said = " ".join([waiting.get("message", ""), *facts.said(pod, "Failed")])
             found = pattern.search(said)
             if found and facts.registry.get(image) != 200 and not (unless and unless.search(said)):
                 return f"{named(pod)} wants {image}: {symptoms.end_of(found[0])}"
@@ -51,7 +48,7 @@ def disk(facts: Facts) -> str:
 
 def never(facts: Facts) -> str:
     for pod in facts.pods:
-        for status in [*pod.get("status", {}).get("containerStatuses", [])]:
+        for status in pod.get("status", {}).get("containerStatuses", []):
             waiting = status.get("state", {}).get("waiting", {})
             if waiting.get("reason") == "ErrImageNeverPull":
                 return f"{named(pod)}: {waiting.get('message') or status.get('image', '')}"

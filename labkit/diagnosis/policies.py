@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labkit.diagnosis import symptoms
+from labkit.diagnosis import ports, symptoms
 from labkit.diagnosis.facts import Facts, container_of, runs
 from labkit.diagnosis.mistake import SHOWN, Mistake
 from labkit.diagnosis.symptoms import named
@@ -82,13 +82,13 @@ def _has_port(given: dict, port: int, server: dict) -> bool:
     first = given.get("port")
     if first is None:
         return True
-    number = symptoms.number_of(server, first)
+    number = ports.number_of(server, first)
     return number is not None and number <= port <= given.get("endPort", number)
 
 
 def _servers(facts: Facts) -> Iterator[tuple[dict, int]]:
     for pod in filter(runs, facts.pods):
-        yield pod, symptoms.listens(facts, pod)[1]
+        yield pod, ports.listens(facts, pod)[1]
 
 
 def _clients(facts: Facts) -> Iterator[dict]:
@@ -118,7 +118,7 @@ def _is_to(facts: Facts, server: dict, port: int, line: str) -> bool:
     """Does that line name the server: by a Service's name or address, by its own, by its port?"""
     names = {server.get("status", {}).get("podIP", ""), f":{port}", f"port={port}"}
     for service in facts.services:
-        if server in symptoms.selected(facts, service):
+        if server in ports.selected(facts, service):
             names |= {service["metadata"]["name"], service["spec"].get("clusterIP", "")}
     return any(name in line for name in names - {"", "None"})
 
@@ -129,7 +129,7 @@ def ignored(facts: Facts) -> str:
     since = max(made, default="").replace("-", "/", 2).replace("T", " - ")[:21]
     for server, port in _servers(facts):
         name = (container_of(server) or {})["name"]
-        log = facts.logs.get((server["metadata"]["name"], name), "")
+        log = facts.log_of(server, name)
         addresses = {address for when, address in _ANSWERED.findall(log) if when > since}
         for client in _clients(facts):
             address = client.get("status", {}).get("podIP")

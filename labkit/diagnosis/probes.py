@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from labkit.diagnosis import symptoms
+from labkit.diagnosis import ports, symptoms
 from labkit.diagnosis.facts import Facts, status_of
 from labkit.diagnosis.mistake import Mistake
 from labkit.diagnosis.symptoms import named
@@ -18,7 +18,6 @@ _FAILED = re.compile(
 _CODE = re.compile(r"HTTP probe failed with statuscode: (?P<code>\d+)")
 _LATE = re.compile(r"context deadline exceeded|i/o timeout|timed out|Client\.Timeout")
 _KILLED = re.compile(r"Container (?P<name>\S+) failed (?P<kind>liveness|startup) probe")
-_SETTLED_S = 600.0  # where it is not known how long the killed one had run
 
 
 class Probe(NamedTuple):
@@ -56,8 +55,7 @@ def read(message: str) -> Probe | None:
 def kills(facts: Facts) -> Iterator[tuple[dict, str, Probe]]:
     """Pod, container and probe of each container that the kubelet restarts for its probe."""
     for pod in facts.pods:
-        told = facts.told(pod)
-        for event in reversed(told):
+        for event in reversed(facts.told(pod)):
             killed = _KILLED.search(event.get("message", ""))
             if event.get("reason") != "Killing" or not killed:
                 continue
@@ -65,9 +63,7 @@ def kills(facts: Facts) -> Iterator[tuple[dict, str, Probe]]:
             if _ran_out_of_memory(status) or _is_settled(facts, status):
                 break
             kind = killed["kind"].capitalize()
-            probes = [
-                read(one.get("message", "")) for one in told if one.get("reason") == "Unhealthy"
-            ]
+            probes = map(read, facts.said(pod, "Unhealthy"))
             fitting = [probe for probe in probes if probe and probe.kind == kind]
             last = fitting[-1] if fitting else Probe(kind, "other", event["message"])
             yield pod, killed["name"], last
@@ -81,13 +77,12 @@ def _ran_out_of_memory(status: dict) -> bool:
 
 def _is_settled(facts: Facts, status: dict) -> bool:
     """Is it ready, and has it run more than twice as long as the one that was killed?"""
-    begun = status.get("state", {}).get("running", {}).get("startedAt")
     last = status.get("lastState", {}).get("terminated", {})
-    limit_s = _SETTLED_S
+    limit_s = symptoms.LONG_S  # where it is not known how long the killed one had run
     if last.get("startedAt") and last.get("finishedAt"):
         lived = units.moment_of(last["finishedAt"]) - units.moment_of(last["startedAt"])
         limit_s = min(limit_s, 2 * lived.total_seconds())
-    return bool(begun and status.get("ready")) and symptoms.seconds_since(facts, begun) > limit_s
+    return symptoms.is_settled(facts, status, limit_s)
 
 
 def wrong(facts: Facts) -> str:
@@ -112,11 +107,10 @@ def early(facts: Facts) -> str:
 def _other_port(facts: Facts, pod: dict, container: str, kind: str) -> bool:
     """Does the probe connect to a port on which that Ollama does not listen?"""
     spec = next((one for one in pod["spec"]["containers"] if one["name"] == container), {})
-    probe = spec.get(f"{kind.lower()}Probe", {})
-    asked = (probe.get("httpGet") or probe.get("tcpSocket") or {}).get("port")
+    asked = ports.probed_port(spec, kind.lower())
     if asked is None or "ollama" not in spec.get("image", ""):
         return False
-    return symptoms.number_of(pod, asked) != symptoms.listens(facts, pod)[1]
+    return ports.number_of(pod, asked) != ports.listens(facts, pod)[1]
 
 
 def not_authorised(facts: Facts) -> str:

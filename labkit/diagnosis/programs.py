@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labkit.diagnosis import symptoms
+from labkit.diagnosis import ports, symptoms
 from labkit.diagnosis.facts import (
     Facts,
     container_of,
@@ -52,8 +52,7 @@ def failing(facts: Facts) -> Iterator[tuple[dict, dict, str]]:
     for pod in facts.pods:
         for container in containers(pod):
             if fails(pod, container["name"]):
-                place = (pod["metadata"]["name"], container["name"])
-                yield pod, container, facts.logs.get(place, "")
+                yield pod, container, facts.log_of(pod, container["name"])
 
 
 def home(facts: Facts) -> str:
@@ -97,12 +96,12 @@ def init_without_server(facts: Facts) -> str:
             own = f"ollama {line}" if "ollama" in container.get("image", "") else line
             if not (_ASKS.search(line) or _ASKS.match(own)) or _SERVES.search(line):
                 continue
-            if symptoms.host_is_elsewhere(container) or "OLLAMA_HOST=" in line:
+            if ports.host_is_elsewhere(container) or "OLLAMA_HOST=" in line:
                 continue
-            host, _ = symptoms.address(env(container).get("OLLAMA_HOST", ""))
+            host, _ = ports.address(env(container).get("OLLAMA_HOST", ""))
             if "OLLAMA_HOST" in env(container) and not _is_loopback(host):
                 continue
-            log = facts.logs.get((pod["metadata"]["name"], name), "")
+            log = facts.log_of(pod, name)
             if (fails(pod, name) and (_NO_SERVER.search(log) or not log.strip())) or (
                 _runs_long(facts, pod, name)
             ):
@@ -149,7 +148,7 @@ def host_value(facts: Facts) -> str:
         server = container_of(pod)
         for container in containers(pod):
             value = env(container).get("OLLAMA_HOST", "")
-            host, port = symptoms.address(value)
+            host, port = ports.address(value)
             where = f"{named(pod)}, container {container['name']}: OLLAMA_HOST={value}"
             if container is server:
                 if _listens_elsewhere(facts, pod, value):
@@ -161,7 +160,7 @@ def host_value(facts: Facts) -> str:
 
 def _listens_elsewhere(facts: Facts, pod: dict, value: str) -> bool:
     """Is it a scheme without a port, and does nothing lead to the port that this means?"""
-    _, port = symptoms.address(value)
+    _, port = ports.address(value)
     is_told = value.rstrip("/").endswith(f":{port}")
     is_usual = "://" in value and port in (80, 443) and not is_told
     return (
@@ -181,9 +180,9 @@ def _ports(facts: Facts, host: str) -> list[int]:
 
 def _leads_to(facts: Facts, pod: dict, port: int) -> bool:
     return any(
-        symptoms.number_of(pod, one.get("targetPort", one["port"])) == port
+        ports.number_of(pod, one.get("targetPort", one["port"])) == port
         for service in facts.services
-        if pod in symptoms.selected(facts, service)
+        if pod in ports.selected(facts, service)
         for one in service["spec"].get("ports", [])
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labkit.diagnosis import rules, symptoms
+from labkit.diagnosis import ports, rules, symptoms
 from labkit.diagnosis.facts import Facts, container_of, containers, env, runs
 from labkit.diagnosis.mistake import LOGGED, SHOWN, Mistake
 from labkit.diagnosis.symptoms import named
@@ -20,7 +20,6 @@ _PLAIN_HTTP = re.compile(r"[^\n]*server gave HTTP response to HTTPS client")
 _IMAGE = re.compile(r"pull (?:and unpack )?image|resolve reference|pulling image", re.IGNORECASE)
 _HOOK_PULL = re.compile(r"ollama (?:pull|run)\s+(?P<rest>[^;&|\n\\\"']+)")
 _WITH_PORT = re.compile(r"^[\w.-]+:\d+/")
-_PULLED = re.compile(r'POST\s+"/api/pull"')
 _REFUSED = re.compile(
     r"(?:HTTP(?:/\S+)? 403|403 Forbidden|status code:? 403|\(403\))", re.IGNORECASE
 )
@@ -66,11 +65,11 @@ def proxy(facts: Facts) -> str:
             through, past = _proxies(container)
             if not through:
                 continue
-            log = facts.logs.get((pod["metadata"]["name"], container["name"]), "")
+            log = facts.log_of(pod, container["name"])
             said = _proxy_said(log) or (container is container_of(pod) and _proxy_said(facts.error))
             hook = str(container.get("lifecycle", ""))
             if not said and pod in symptoms.hooks_failed(facts):
-                host = next((name.partition(":")[0] for name in _pulled_names(hook)), "")
+                host = next((name.partition(":")[0] for name, _ in _hook_pulls(hook)), "")
                 said = f"its hook pulls from {host}" if host and not past_proxy(host, past) else ""
             if said:
                 where = f"{named(pod)}, container {container['name']}"
@@ -79,11 +78,13 @@ def proxy(facts: Facts) -> str:
     return ""
 
 
-def _pulled_names(hook: str) -> Iterator[str]:
-    """The models with a registry's host in them that a hook pulls."""
+def _hook_pulls(hook: str) -> Iterator[tuple[str, list[str]]]:
+    """Each model with a registry's host in its name that a hook pulls, and the line's words."""
     for found in _HOOK_PULL.finditer(hook):
-        names = [one for one in found["rest"].split() if not one.startswith("-")]
-        yield from (name for name in names[:1] if _WITH_PORT.match(name))
+        line = found["rest"].split()
+        name = next((one for one in line if not one.startswith("-")), "")
+        if _WITH_PORT.match(name):
+            yield name, line
 
 
 def _proxy_said(text: str) -> str:
@@ -104,29 +105,20 @@ def plain_http(facts: Facts) -> str:
                 return f"a pull was told: {symptoms.end_of(found[0])}"
     for pod in symptoms.hooks_failed(facts):
         hook = str((container_of(pod) or {}).get("lifecycle", ""))
-        for found in _HOOK_PULL.finditer(hook):
-            rest = found["rest"].split()
-            name = next((one for one in rest if not one.startswith("-")), "")
-            if (
-                _WITH_PORT.match(name)
-                and "--insecure" not in rest
-                and _PULLED.search(facts.log(pod))
-            ):
+        for name, line in _hook_pulls(hook):
+            if "--insecure" not in line and symptoms.PULL_REQUEST.search(facts.log(pod)):
                 return f"{named(pod)}: its hook pulls {name} without --insecure"
     return ""
 
 
 def _ollama_words(facts: Facts) -> Iterator[tuple[str, str]]:
     for pod in facts.pods:
-        name = (container_of(pod) or {}).get("name", "")
-        yield facts.logs.get((pod["metadata"]["name"], name), ""), ""
+        yield facts.log_of(pod, (container_of(pod) or {}).get("name", "")), ""
 
 
 def _hook_words(facts: Facts) -> Iterator[tuple[str, str]]:
     for pod in symptoms.hooks_failed(facts):
-        for event in facts.told(pod):
-            if event.get("reason") == "FailedPostStartHook":
-                yield event.get("message", ""), ""
+        yield from ((said, "") for said in facts.said(pod, "FailedPostStartHook"))
         for status in pod["status"].get("containerStatuses", []):
             waiting = status.get("state", {}).get("waiting", {})
             yield f"{waiting.get('reason', '')} {waiting.get('message', '')}", ""
@@ -137,8 +129,7 @@ def origin(facts: Facts) -> str:
     if _REFUSED.search(facts.error) and not _not_ollamas(facts.error):
         return f"a request was told: {_REFUSED.search(facts.error)[0]}"
     for pod in filter(runs, facts.pods):
-        name = (container_of(pod) or {})["name"]
-        log = facts.logs.get((pod["metadata"]["name"], name), "")
+        log = facts.log_of(pod, (container_of(pod) or {})["name"])
         last = [found for found in _ACCESS.findall(log) if _API.match(f'"{found[2]}')][-1:]
         if last and last[0][0] == "403" and not _CLOUD.search(log):
             return f"{named(pod)} answered {last[0][1]} with 403 for {last[0][2]}"
@@ -163,7 +154,7 @@ def unauthorized(facts: Facts) -> str:
 
 def _is_beside(facts: Facts) -> bool:
     """Is there an Ollama with another container beside it?"""
-    return any(runs(pod) and symptoms.beside(pod) for pod in facts.pods)
+    return any(runs(pod) and ports.beside(pod) for pod in facts.pods)
 
 
 def no_internet(facts: Facts) -> str:

@@ -18,6 +18,7 @@ from labkit.kube import pod_status, session
 from labkit.kube.discovery import require_name
 from labkit.kube.session import Session
 from labkit.setup.cluster import labs
+from labkit.ui import units
 from labkit.ui.notebook import Shown
 
 
@@ -51,9 +52,9 @@ class Diagnosis(Shown):
         if not self.found:
             lines = [f"namespace {self.namespace}: no known cause seen"]
         else:
-            count = f"{len(self.found)} causes, the surest first"
-            head = count if len(self.found) > 1 else "1 cause"
-            lines = [f"namespace {self.namespace}: {head}"]
+            order = ", the surest first" if len(self.found) > 1 else ""
+            count = units.count(len(self.found), "cause")
+            lines = [f"namespace {self.namespace}: {count}{order}"]
         for one in self.found:
             lines += [f"{one.id} ({SURE[one.sure]})"]
             parts = {"saw": one.saw, "cause": one.cause, "try": self._placed(one.fix)}
@@ -195,7 +196,7 @@ def _looked(facts: Facts) -> str:
         "node": len(facts.nodes),
         "log": len(facts.logs),
     }
-    said = ", ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in counts.items())
+    said = ", ".join(units.count(number, name) for name, number in counts.items())
     if facts.unread:
         said += f"; not readable: {', '.join(one.partition(':')[0] for one in facts.unread)}"
     return said

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from labkit.diagnosis import symptoms
+from labkit.diagnosis import ports, symptoms
 from labkit.diagnosis.facts import Facts, container_of, has, repository, runs
 from labkit.diagnosis.symptoms import named
 from labkit.kube import refs
@@ -135,7 +135,7 @@ def misspelt_command(facts: Facts) -> str:
                 return f"{where}: {found[0]} was not found"
             if ended.get("exitCode") == 127:
                 return f"{where}: exit code 127, which is a shell's word for an unknown command"
-        log = facts.logs.get((pod["metadata"]["name"], status["name"]), "")
+        log = facts.log_of(pod, status["name"])
         found = re.search(r"unknown (command|flag|shorthand flag)[^\n]*", log)
         if found and not status.get("ready"):
             return f"{where}: {found[0]}"
@@ -177,12 +177,12 @@ def no_room(facts: Facts) -> str:
 
 
 def loopback(facts: Facts) -> str:
-    for pod in symptoms.unheard(facts):
-        host, port = symptoms.listens(facts, pod)
-        if symptoms.fronted(facts, pod):
+    for pod in ports.unheard(facts):
+        host, port = ports.listens(facts, pod)
+        if ports.fronted(facts, pod):
             continue
-        if symptoms.beside(pod) and not any(
-            pod in symptoms.selected(facts, one) for one in facts.services
+        if ports.beside(pod) and not any(
+            pod in ports.selected(facts, one) for one in facts.services
         ):
             continue  # who asks it may be in its own Pod
         if host in ("localhost", "::1") or host.startswith("127."):
@@ -192,10 +192,9 @@ def loopback(facts: Facts) -> str:
 
 def wrong_probe_port(facts: Facts) -> str:
     for pod in filter(runs, facts.pods):
-        container, (_, port) = container_of(pod), symptoms.listens(facts, pod)
-        probe = container.get("readinessProbe", {})
-        asked = (probe.get("httpGet") or probe.get("tcpSocket") or {}).get("port")
-        number = symptoms.number_of(pod, asked)
+        asked = ports.probed_port(container_of(pod) or {}, "readiness")
+        _, port = ports.listens(facts, pod)
+        number = ports.number_of(pod, asked)
         if asked is not None and number != port and not refs.ready(pod):
             return f"{named(pod)}: its probe connects to port {asked}, and it listens on {port}"
     return ""
@@ -207,7 +206,7 @@ def no_match(facts: Facts) -> str:
     ]
     for service in facts.services:
         selector = service["spec"].get("selector") or {}
-        if not selector or symptoms.selected(facts, service):
+        if not selector or ports.selected(facts, service):
             continue
         if not any(selector.items() <= labels.items() for labels in templates):
             there = {symptoms.labels_of(pod) for pod in facts.pods}
@@ -217,7 +216,7 @@ def no_match(facts: Facts) -> str:
 
 
 def wrong_target_port(facts: Facts) -> str:
-    for service, port, pod, listened in symptoms.lost(facts):
+    for service, port, pod, listened in ports.lost(facts):
         if port["port"] == listened:
             target = port.get("targetPort", port["port"])
             return f"{named(service)} leads to {target}, {named(pod)} listens on {listened}"
@@ -226,16 +225,16 @@ def wrong_target_port(facts: Facts) -> str:
 
 def wrong_port(facts: Facts) -> str:
     """Of the Service: it leads nowhere, or a client used one that it does not have."""
-    for service, port, pod, listened in symptoms.lost(facts):
+    for service, port, pod, listened in ports.lost(facts):
         return f"{named(service)} has port {port['port']}, {named(pod)} listens on {listened}"
-    ports = {
+    of_services = {
         service["metadata"]["name"]: [port["port"] for port in service["spec"].get("ports", [])]
         for service in facts.services
     }
     for said, words in symptoms.clients(facts):
         for found in _ASKED.findall(f"{said} {words}") if _UNHEARD.search(said) else []:
             host, asked = [part for part in found if part][:2]
-            known = ports.get(host.partition(".")[0], [])
+            known = of_services.get(host.partition(".")[0], [])
             if known and int(asked) not in known:
                 return f"a client called {host}:{asked}, and service/{host} has {known}"
     return ""
@@ -243,17 +242,13 @@ def wrong_port(facts: Facts) -> str:
 
 def not_ready(facts: Facts) -> str:
     for service in facts.services:
-        pods = symptoms.selected(facts, service)
+        pods = ports.selected(facts, service)
         if not pods or any(map(refs.ready, pods)):
             continue
         for pod in pods:
-            failed = [one for one in facts.told(pod) if one.get("reason") == "Unhealthy"]
-            if (
-                runs(pod)
-                and failed
-                and symptoms.seconds_run(facts, pod) >= symptoms.patience_s(pod)
-            ):
-                said = symptoms.end_of(failed[-1].get("message", ""))
+            failed = facts.said(pod, "Unhealthy") if runs(pod) else []
+            if failed and symptoms.seconds_run(facts, pod) >= symptoms.patience_s(pod):
+                said = symptoms.end_of(failed[-1])
                 return f"{named(service)} has no ready Pod; {named(pod)}: {said}"
     return ""
 

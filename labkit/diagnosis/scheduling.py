@@ -102,10 +102,8 @@ def _wants_gpu(pod: dict) -> bool:
 
 def _sandboxes(facts: Facts) -> Iterator[str]:
     for pod in facts.pods:
-        waiting = pod.get("status", {}).get("phase") == "Pending"
-        for event in facts.told(pod) if waiting else []:
-            if event.get("reason") == "FailedCreatePodSandBox":
-                yield event.get("message", "")
+        if pod.get("status", {}).get("phase") == "Pending":
+            yield from facts.said(pod, "FailedCreatePodSandBox")
 
 
 def runtime_class(facts: Facts) -> str:
@@ -126,38 +124,37 @@ def selector(facts: Facts) -> str:
 def taint(facts: Facts) -> str:
     if not all(map(refs.ready, facts.nodes)):
         return ""  # Kubernetes taints such a node, and that passes with it
-    return next((f"{named(pod)}: {said}" for pod, said in _waits(facts, "taint")), "")
+    return symptoms.first(_waits(facts, "taint"))
 
 
 def cordon(facts: Facts) -> str:
-    return next((f"{named(pod)}: {said}" for pod, said in _waits(facts, "cordon")), "")
+    return symptoms.first(_waits(facts, "cordon"))
 
 
 def port(facts: Facts) -> str:
-    return next((f"{named(pod)}: {said}" for pod, said in _waits(facts, "port")), "")
+    return symptoms.first(_waits(facts, "port"))
 
 
 def spread(facts: Facts) -> str:
-    return next((f"{named(pod)}: {said}" for pod, said in _waits(facts, "spread")), "")
+    return symptoms.first(_waits(facts, "spread"))
 
 
 def volume(facts: Facts) -> str:
     """A volume that is on another node: the scheduler's word, or the attacher's."""
-    for pod, said in _waits(facts, "volume"):
-        return f"{named(pod)}: {said}"
+    if found := symptoms.first(_waits(facts, "volume")):
+        return found
     for pod in facts.pods:
         if pod.get("status", {}).get("phase") != "Pending":
             continue
         reasons = ("FailedAttachVolume", "SuccessfulAttachVolume")
-        told = [one for one in facts.told(pod) if one.get("reason") in reasons][-1:]
-        said = told[0].get("message", "") if told else ""
+        said = (facts.said(pod, *reasons) or [""])[-1]
         if re.search(r"Multi-Attach|already used by|already exclusively attached", said):
             return f"{named(pod)}: {symptoms.end_of(said)}"
     return ""
 
 
 def claim(facts: Facts) -> str:
-    return next((f"{named(pod)}: {said}" for pod, said in _waits(facts, "claim")), "")
+    return symptoms.first(_waits(facts, "claim"))
 
 
 ROWS = (

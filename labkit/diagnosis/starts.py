@@ -67,8 +67,8 @@ def architecture(facts: Facts) -> str:
             return f"{named(pod)}, container {container['name']}: {found[0]}"
     for pod in facts.pods:
         waits = not_pulled(pod)
-        told = [one.get("message", "") for one in facts.told(pod) if one.get("reason") == "Failed"]
-        said = " ".join([*told, *(last_message(pod, name) for name in waits)])
+        ended = [last_message(pod, name) for name in waits]
+        said = " ".join([*facts.said(pod, "Failed"), *ended])
         if waits and (found := _ARCH.search(said)):
             return f"{named(pod)} wants {', '.join(waits.values())}: {found[0]}"
     return ""

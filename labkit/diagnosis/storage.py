@@ -31,15 +31,15 @@ def _evicted(facts: Facts, pattern: re.Pattern) -> Iterator[tuple[dict, str]]:
 
 
 def empty_dir(facts: Facts) -> str:
-    return next((f"{named(pod)}: {said}" for pod, said in _evicted(facts, _EMPTY_DIR)), "")
+    return symptoms.first(_evicted(facts, _EMPTY_DIR))
 
 
 def ephemeral(facts: Facts) -> str:
-    return next((f"{named(pod)}: {said}" for pod, said in _evicted(facts, _EPHEMERAL)), "")
+    return symptoms.first(_evicted(facts, _EPHEMERAL))
 
 
 def memory(facts: Facts) -> str:
-    return next((f"{named(pod)}: {said}" for pod, said in _evicted(facts, _MEMORY)), "")
+    return symptoms.first(_evicted(facts, _MEMORY))
 
 
 def no_space(facts: Facts) -> str:
@@ -48,7 +48,7 @@ def no_space(facts: Facts) -> str:
         return f"a command reported: {symptoms.end_of(found[0])}"
     for pod in facts.pods:
         for container in [container_of(pod) or {}, *pod["spec"].get("initContainers", [])]:
-            log = facts.logs.get((pod["metadata"]["name"], container.get("name", "")), "")
+            log = facts.log_of(pod, container.get("name", ""))
             found = list(_NO_SPACE.finditer(log))[-1:]
             if found and not _PULLED.search(log[found[0].end() :]):
                 return f"{named(pod)} said: {symptoms.end_of(found[0][0])}"

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from labkit.diagnosis import facts as gathered
-from labkit.diagnosis.facts import Facts, container_of, env, has, mains, runs, status_of, words
+from labkit.diagnosis.facts import (
+    Facts,
+    container_of,
+    env,
+    has,
+    status_of,
+    statuses_of,
+    words,
+)
 from labkit.kube import pod_status, refs
-from labkit.kube.proxy import OLLAMA_PORT
 from labkit.ui import units
 
-_LISTENS = re.compile(r"Listening on (\S+):(\d+)")
 _NOT_THERE = re.compile(r"not found|NotFound|manifest unknown|does not exist|access denied")
 # a prompt in Ollama's access log: when it ended, with which status, how long it took
 _PROMPT = re.compile(
@@ -32,47 +38,10 @@ _OF_CONTROLLERS = (  # labels that a controller adds to its Pods
     "statefulset.kubernetes.io/pod-name",
     "apps.kubernetes.io/pod-index",
 )
-_PROXY = re.compile(r"nginx|envoy|haproxy|caddy|traefik|proxy|auth|gateway")
 LAST = 10  # lines of a client's log that are about now
-LONG_S = 600.0
+LONG_S = 600.0  # a container that has been ready for so long is well
+PULL_REQUEST = re.compile(r'POST\s+"/api/pull"')  # in Ollama's access log
 SETTLED_S = 5.0  # what began a moment ago is late, not broken
-
-
-def listens(facts: Facts, pod: dict) -> tuple[str, int]:
-    """Where a Pod's Ollama listens: by its own word, by its environment, or as always.
-
-    With a proxy before it in its Pod, where that listens.
-    """
-    container = container_of(pod) or {}
-    others = [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
-    ports = [port for one in others if one is not container for port in one.get("ports", [])]
-    if any(port["containerPort"] == OLLAMA_PORT for port in ports):
-        return "", OLLAMA_PORT
-    log = facts.logs.get((pod["metadata"]["name"], container.get("name", "")), "")
-    if found := _LISTENS.search(log):
-        return found[1].strip("[]"), int(found[2])
-    return address(env(container).get("OLLAMA_HOST", ""))
-
-
-def address(ollama_host: str) -> tuple[str, int]:
-    """Host and port that Ollama reads from OLLAMA_HOST: with a scheme, that scheme's own port.
-
-    >>> address("http://ollama"), address("ollama"), address("0.0.0.0:8080"), address("[::1]")
-    (('ollama', 80), ('ollama', 11434), ('0.0.0.0', 8080), ('::1', 11434))
-    """
-    scheme, found, rest = ollama_host.strip().partition("://")
-    usual = {"http": 80, "https": 443}.get(scheme, OLLAMA_PORT) if found else OLLAMA_PORT
-    place = (rest if found else ollama_host.strip()).partition("/")[0]
-    host, colon, port = place.rpartition(":")
-    if not colon or place.endswith("]"):
-        host, port = place, ""
-    return host.strip("[]"), int(port) if port.isdecimal() else usual
-
-
-def host_is_elsewhere(container: dict) -> bool:
-    """May OLLAMA_HOST come from a ConfigMap or a Secret, which is not among the facts?"""
-    told = [one for one in container.get("env", []) if one["name"] == "OLLAMA_HOST"]
-    return any("valueFrom" in one for one in told) or bool(not told and container.get("envFrom"))
 
 
 def named(item: dict) -> str:
@@ -117,8 +86,7 @@ def refusals(facts: Facts) -> Iterator[str]:
 def statuses(facts: Facts) -> Iterator[tuple[dict, dict]]:
     """Each Pod with the status of each of its containers."""
     for pod in facts.pods:
-        status = pod.get("status", {})
-        for one in status.get("initContainerStatuses", []) + status.get("containerStatuses", []):
+        for one in statuses_of(pod):
             yield pod, one
 
 
@@ -131,9 +99,7 @@ def not_pulled(facts: Facts) -> Iterator[tuple[dict, str, str]]:
     for pod in facts.pods:
         for container, image in gathered.not_pulled(pod).items():
             waits = status_of(pod, container)["state"]["waiting"]
-            told = [
-                one.get("message", "") for one in facts.told(pod) if one.get("reason") == "Failed"
-            ]
+            told = facts.said(pod, "Failed")
             said = " ".join([waits["reason"], waits.get("message", ""), *told])
             code = facts.registry.get(image, 404 if _NOT_THERE.search(said) else None)
             if code in (0, None) and waits["reason"] != "InvalidImageName":
@@ -190,76 +156,9 @@ def _node_comes(facts: Facts, pod: dict) -> bool:
     return last in (["TriggeredScaleUp"], ["Nominated"]) and age_s(facts, pod) < 900
 
 
-def selected(facts: Facts, service: dict) -> list[dict]:
-    """The Pods that a Service selects, ready or not."""
-    wanted = (service["spec"].get("selector") or {}).items()
-    labels = [(pod, pod["metadata"].get("labels", {}).items()) for pod in facts.pods]
-    return [pod for pod, there in labels if wanted and wanted <= there]
-
-
-def unheard(facts: Facts) -> list[dict]:
-    """Pods whose Ollama runs, and does not answer from outside of the Pod."""
-    heard = facts.held.keys() | facts.answers.keys()
-    return [pod for pod in facts.pods if runs(pod) and pod["metadata"]["name"] not in heard]
-
-
-def beside(pod: dict) -> list[dict]:
-    """The containers that run beside a Pod's Ollama: proxies, exporters."""
-    return [one for one in mains(pod) if one is not container_of(pod)]
-
-
-def served_beside(pod: dict, target: int | str | None) -> bool:
-    """May another container of the Pod listen on that port? One may listen undeclared."""
-    ports = [one.get("ports", []) for one in beside(pod)]
-    known = [port for some in ports for port in some]
-    if any(target in (port["containerPort"], port.get("name")) for port in known):
-        return True
-    return isinstance(target, int) and any(not some for some in ports)
-
-
-def fronted(facts: Facts, pod: dict) -> bool:
-    """Does a Service lead to another container of that Pod, in the place of its Ollama?"""
-    targets = [
-        port.get("targetPort", port["port"])
-        for service in facts.services
-        if pod in selected(facts, service)
-        for port in service["spec"].get("ports", [])
-    ]
-    images = [one.get("image", "") for one in beside(pod)]
-    is_before = any(_PROXY.search(image) for image in images)
-    return is_before or any(served_beside(pod, target) for target in targets)
-
-
-def lost(facts: Facts) -> Iterator[tuple[dict, dict, dict, int]]:
-    """Service, its first port, a Pod, and where that listens: where no port leads there."""
-    for service in facts.services:
-        ports = service["spec"].get("ports", [])
-        for pod in filter(runs, selected(facts, service)):
-            _, listened = listens(facts, pod)
-            if pod["metadata"]["name"] not in facts.held and not _is_known(facts, pod):
-                continue
-            targets = [port.get("targetPort", port["port"]) for port in ports]
-            if any(served_beside(pod, target) for target in targets):
-                continue
-            if ports and listened not in [number_of(pod, target) for target in targets]:
-                yield service, ports[0], pod, listened
-
-
-def _is_known(facts: Facts, pod: dict) -> bool:
-    """Is it known where it listens, by its log or by a manifest that is Ollama's own?"""
-    container = container_of(pod) or {}
-    if _LISTENS.search(facts.logs.get((pod["metadata"]["name"], container.get("name", "")), "")):
-        return True
-    name = gathered.repository(container.get("image", ""))[0].rpartition("/")[2]
-    return name == "ollama" and not host_is_elsewhere(container)
-
-
-def number_of(pod: dict, port: int | str | None) -> int | None:
-    """The number of a Pod's port, which may be named; None for a name that it lacks."""
-    if isinstance(port, int) or str(port).isdecimal():
-        return int(port)
-    ports = [one for container in mains(pod) for one in container.get("ports", [])]
-    return next((one["containerPort"] for one in ports if one.get("name") == port), None)
+def first(found: Iterable[tuple[dict, str]]) -> str:
+    """The first Pod with what is said of it, as a rule says it; empty without any."""
+    return next((f"{named(pod)}: {said}" for pod, said in found), "")
 
 
 def clients(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -327,10 +226,10 @@ def patience_s(pod: dict) -> float:
     return max(30.0, probe.get("initialDelaySeconds", 0) + tries)
 
 
-def is_settled(facts: Facts, status: dict) -> bool:
-    """Is that container ready, and has been running for ten minutes? Its last end is past."""
+def is_settled(facts: Facts, status: dict, after_s: float = LONG_S) -> bool:
+    """Is that container ready, and has run longer than that? Its last end is past."""
     begun = status.get("state", {}).get("running", {}).get("startedAt")
-    return bool(begun and status.get("ready")) and seconds_since(facts, begun) > LONG_S
+    return bool(begun and status.get("ready")) and seconds_since(facts, begun) > after_s
 
 
 def age_s(facts: Facts, item: dict) -> float:

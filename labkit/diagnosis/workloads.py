@@ -8,7 +8,6 @@ from labkit.diagnosis.mistake import SHOWN, Mistake
 from labkit.diagnosis.symptoms import named, seconds_since
 from labkit.kube import pod_status, refs
 
-_HASH = "controller-revision-hash"
 _LATE_S = 60.0
 
 
@@ -27,12 +26,11 @@ def stuck_set(facts: Facts) -> str:
         if evidence.waits_for_controller(one) or not status.get("updateRevision"):
             continue
         for pod in facts.pods:
-            owners = {owner.get("uid") for owner in pod["metadata"].get("ownerReferences", [])}
-            label = pod["metadata"].get("labels", {}).get(_HASH)
+            label = pod["metadata"].get("labels", {}).get(evidence.HASH)
             status_ = pod.get("status", {})
             since = [c.get("lastTransitionTime") for c in status_.get("conditions", [])]
             begun = next(filter(None, since), status_.get("startTime"))  # Ready alone is left
-            is_old = uid in owners and label and label != status["updateRevision"]
+            is_old = uid in evidence.owners_of(pod) and label and label != status["updateRevision"]
             if is_old and not refs.ready(pod) and begun and seconds_since(facts, begun) > _LATE_S:
                 name = one["metadata"]["name"]
                 return f"{named(pod)} has an earlier template of statefulset/{name}, and not ready"
