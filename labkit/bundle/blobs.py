@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labkit.bundle import packing
@@ -64,6 +64,16 @@ def add(chunks: Iterable[bytes], *, packed: bool) -> Blob:
     finally:
         aside.unlink(missing_ok=True)
     return Blob(after.total.hexdigest(), after.size, before.total.hexdigest(), before.size)
+
+
+def once(record: Path, make: Callable[[], Blob]) -> Blob:
+    """The blob that a record names, while it is stored; else one that is made, and recorded."""
+    known = paths.read_json(record)
+    if known and has(known["sha256"], known["size"]):
+        return Blob(**known)
+    made = make()
+    paths.write_json(record, asdict(made))
+    return made
 
 
 def add_bytes(data: bytes) -> Blob:

@@ -30,7 +30,7 @@ def fault(bundle: Bundle, part: Part) -> str:
 
     Raises BundleUnreadable where the whole bundle went away.
     """
-    found = _Compared(part)
+    found = Compared(part)
     for data in bundle.chunks(part):
         found.add(data)
     return found.fault()
@@ -46,7 +46,7 @@ def compared(bundle: Bundle, part: Part) -> Iterator[bytes]:
     """A part's bytes as they come. Raises BundleDamaged after the last where they differ, and
     BundleUnreadable where a server's answer was cut.
     """
-    found = _Compared(part)
+    found = Compared(part)
     for data in bundle.chunks(part):
         found.add(data)
         yield data
@@ -56,7 +56,7 @@ def compared(bundle: Bundle, part: Part) -> Iterator[bytes]:
         raise damaged(bundle, [Damage(str(part), why, part)])
 
 
-class _Compared:
+class Compared:
     """Hashes and counts what comes of a part."""
 
     def __init__(self, part: Part) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from pathlib import Path
 
@@ -67,16 +66,14 @@ def _size(file: Path) -> int:
 
 def _receive(bundle: Bundle, wanted: Part, aside: Path) -> bool:
     """Continue the file aside; is it now what the list says?"""
-    total, size = hashlib.sha256(), 0
+    found = check.Compared(wanted)
     if aside.exists():
         for data in blobs.chunks(aside):
-            total.update(data)
-            size += len(data)
-    if size < wanted.size:
+            found.add(data)
+    if found.size < wanted.size:
         with aside.open("ab") as out:
-            for data in bundle.chunks(wanted, size):
+            for data in bundle.chunks(wanted, found.size):
                 shell.go_on()
                 out.write(data)
-                total.update(data)
-                size += len(data)
-    return size == wanted.size and total.hexdigest() == wanted.sha256
+                found.add(data)
+    return not found.fault()

@@ -7,7 +7,6 @@ import json
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from labkit.bundle import blobs, packing
@@ -81,18 +80,18 @@ def _small(tar: tarfile.TarFile, name: str) -> bytes:
 def _layer(tar: tarfile.TarFile, name: str, diff_id: str) -> blobs.Blob:
     """A layer, compressed once however many images have it."""
     record = paths.cache("bundle", "layers", f"{diff_id.replace(':', '-')}.{packing.NAME}.json")
-    known = paths.read_json(record)
-    if known and blobs.has(known["sha256"], known["size"]):
-        return blobs.Blob(**known)
-    made = blobs.add(_read(tar, name), packed=True)
-    if f"sha256:{made.unpacked_sha256}" != diff_id:
-        raise CommandFailed(
-            "docker save wrote another layer than the image has",
-            f"{name} is sha256:{made.unpacked_sha256}, not {diff_id}",
-            "docker image rm the image, then ./lab up and save again",
-        )
-    paths.write_json(record, asdict(made))
-    return made
+
+    def make() -> blobs.Blob:
+        made = blobs.add(_read(tar, name), packed=True)
+        if f"sha256:{made.unpacked_sha256}" != diff_id:
+            raise CommandFailed(
+                "docker save wrote another layer than the image has",
+                f"{name} is sha256:{made.unpacked_sha256}, not {diff_id}",
+                "docker image rm the image, then ./lab up and save again",
+            )
+        return made
+
+    return blobs.once(record, make)
 
 
 def _read(tar: tarfile.TarFile, name: str) -> Iterator[bytes]:

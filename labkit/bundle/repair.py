@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from labkit.bundle import blobs, fetch, layout
@@ -45,9 +46,7 @@ def _write(bundle: Bundle, part: Part, file: Path) -> None:
     else:
         aside = where / f"{part.path}.part"
         aside.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as out:
-            for data in blobs.chunks(file):
-                out.write(data)
+        shutil.copyfile(file, aside)
         aside.replace(where / part.path)
 
 

@@ -73,7 +73,7 @@ def _require_all() -> dict[str, dict]:
 
 
 def _plain(kind: str, name: str, licence: str, data: bytes, at: str) -> Part:
-    blob = blobs.add([data], packed=False)
+    blob = blobs.add_bytes(data)
     version = labkit.__version__ if kind == "project" else ""
     return Part(kind, name, version, licence, blob.sha256, blob.size, at=at)
 
@@ -100,16 +100,10 @@ def _tools(reporter: Reporter) -> Iterator[Part]:
 
 
 def _packed_once(program: Path) -> blobs.Blob:
-    digest = hashlib.sha256()
-    for data in blobs.chunks(program):
-        digest.update(data)
-    record = paths.cache("bundle", "tools", f"{digest.hexdigest()}.{packing.NAME}.json")
-    known = paths.read_json(record)
-    if known and blobs.has(known["sha256"], known["size"]):
-        return blobs.Blob(**known)
-    blob = blobs.add(blobs.chunks(program), packed=True)
-    paths.write_json(record, asdict(blob))
-    return blob
+    with program.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    record = paths.cache("bundle", "tools", f"{digest}.{packing.NAME}.json")
+    return blobs.once(record, lambda: blobs.add(blobs.chunks(program), packed=True))
 
 
 def _images(found: dict[str, dict], reporter: Reporter) -> Iterator[Part]:

@@ -157,9 +157,6 @@ class Bundle:
         except OSError as error:
             raise unreadable(self.where, f"{part}: {error}") from None
 
-    def part(self, path: str) -> Part:
-        return next(part for part in self.contents.parts if part.path == path)
-
 
 def find(where: str, code: str = "") -> Source:
     """Who has the bundle at this path or URL."""

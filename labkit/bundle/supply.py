@@ -129,10 +129,8 @@ class Supply:
             log = paths.log_file(f"load-{image.path}")
             with reporter.task(f"load {image.reference}"):
                 images_out.load(images_out.archive(parts, [image.reference], self.read), log)
-                found = docker.inspect("image", image.reference)[image.reference]
             its = f"bundle {images_out.config_of(manifest)}"
-            record = {"id": found["Id"], "source": its, "had": had}
-            paths.write_json(images.pulled_record(image), record)
+            images.remember(image, its, had=had)
 
         return load
 

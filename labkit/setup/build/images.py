@@ -150,12 +150,15 @@ def _puller(image: catalog.Image, reporter: Reporter) -> Callable[[], None]:
                     "check the network, or build from packages: ./lab up --route packages",
                 ) from None
             docker.docker("tag", source, image.reference)
-            found = docker.inspect("image", image.reference)[image.reference]
-            paths.write_json(
-                pulled_record(image), {"id": found["Id"], "source": source, "had": had}
-            )
+            remember(image, source, had=had)
 
     return pull
+
+
+def remember(image: catalog.Image, source: str, *, had: bool) -> None:
+    """Keep where the image that the engine has now came from; `had`: one was there before."""
+    found = docker.inspect("image", image.reference)[image.reference]
+    paths.write_json(pulled_record(image), {"id": found["Id"], "source": source, "had": had})
 
 
 # ---- package route -------------------------------------------------------------
