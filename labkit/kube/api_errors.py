@@ -55,9 +55,9 @@ def error(
     if code == 409:
         hint = "look at the object as it is now, then once more"
         if message.startswith("Apply failed with"):  # the same again fails again
-            hint = "the quoted program has set that field: give the value that it has now,"
-            hint += (
-                " or take it back: kubectl apply --server-side --force-conflicts --filename FILE"
+            hint = (
+                "the quoted program has set that field: give the value that it has now, or take it"
+                " back: kubectl apply --server-side --force-conflicts --filename FILE"
             )
         return Conflict(happened, message, hint, status=code, reason=reason)
     if code == 410:

@@ -128,7 +128,7 @@ def _owned(item: dict[str, Any], uid: str) -> bool:
 def _events(session: Session, item: dict[str, Any]) -> list[dict[str, Any]]:
     uid = item["metadata"]["uid"]
     found = _list(session, "events", fieldSelector=f"involvedObject.uid={uid}")
-    return sorted(found, key=_time)
+    return sorted(found, key=last_seen)
 
 
 def _later(
@@ -136,10 +136,11 @@ def _later(
 ) -> list[dict[str, Any]]:
     """Its events since its newest Pod was made: what came before did not keep that one away."""
     made = max((pod["metadata"].get("creationTimestamp") or "" for pod in pods), default="")
-    return [event for event in _events(session, item) if _time(event) >= made]
+    return [event for event in _events(session, item) if last_seen(event) >= made]
 
 
-def _time(event: dict[str, Any]) -> str:
+def last_seen(event: dict[str, Any]) -> str:
+    """When an event was last seen, as Kubernetes writes it; empty where it does not say."""
     return event.get("lastTimestamp") or event.get("eventTime") or ""
 
 

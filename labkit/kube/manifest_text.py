@@ -8,10 +8,9 @@ from html import escape
 from typing import NamedTuple
 
 from labkit.ui import units
-from labkit.ui.notebook import display, in_notebook
+from labkit.ui.notebook import SCROLLS, display, in_notebook
 
 NEAR = 3  # lines of context around a mark
-_HIGH = "max-height:26em;overflow:auto"  # a whole manifest scrolls in its own box
 _MARK = "border-left:4px solid #E69F00;padding-left:.4em"
 _PLAIN = "border-left:4px solid transparent;padding-left:.4em"
 
@@ -95,7 +94,7 @@ def html(found: Sequence[Part]) -> str:
             count = units.count(len(part.lines), "line")
             rows = f"<details><summary>… {count}</summary>{rows}</details>"
         boxes.append(rows)
-    return f'<pre tabindex="0" style="margin:0;{_HIGH}">{"".join(boxes)}</pre>'
+    return f'<pre tabindex="0" style="margin:0;{SCROLLS}">{"".join(boxes)}</pre>'
 
 
 def show(lines: Sequence[str], marks: Sequence[bool]) -> None:

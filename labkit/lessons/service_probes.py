@@ -46,8 +46,7 @@ def reached(check: Callable[[Session], Seen]) -> Callable[[Session], Seen]:
 
 def service_answers(session: Session) -> Seen:
     """Service `ollama` answers a prompt with the lab's model."""
-    reached = service_reaches_ollama(session)
-    return pod_probes.answers("service/ollama") if reached.passed else reached
+    return reached(lambda _: pod_probes.answers("service/ollama"))(session)
 
 
 def service_has_an_endpoint(session: Session) -> Seen:

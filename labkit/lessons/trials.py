@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import labkit
 from labkit.errors import LabError
-from labkit.kube import apply, deletion, refs, wait
+from labkit.kube import apply, deletion, doing, refs, wait
 from labkit.kube.session import Session, current
 from labkit.ollama import local_models, mirror_log
 from labkit.ollama.lanes import Moment
@@ -188,7 +188,7 @@ def _image_bytes(session: Session) -> int | None:
     path = session.api.resource("events").path(session.namespace)
     found = session.api.request("GET", path, query={"fieldSelector": "reason=Pulled"})["items"]
     sizes = [
-        (event.get("lastTimestamp") or event.get("eventTime") or "", int(size))
+        (doing.last_seen(event), int(size))
         for event in found
         for name, size in _PULLED.findall(event.get("message", ""))
         if name == image

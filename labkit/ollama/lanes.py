@@ -3,7 +3,6 @@ of it to a second only."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
@@ -49,9 +48,7 @@ def image(title: str, moments: Sequence[Moment]) -> str:
     """The picture as an `<img>`, whose words tell all of it."""
     lanes = dict.fromkeys(moment.pod for moment in moments)
     said = "; ".join(f"{m.pod} {m.what} after {m.seconds} s" for m in moments)
-    alt = escape(f"{title}, {units.count(len(lanes), 'Pod')}. {said}")
-    data = base64.b64encode(svg(title, moments).encode()).decode()
-    return f'<img alt="{alt}" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
+    return chart.img(svg(title, moments), f"{title}, {units.count(len(lanes), 'Pod')}. {said}")
 
 
 def svg(title: str, moments: Sequence[Moment]) -> str:

@@ -136,10 +136,15 @@ def image(
 
     `size` and `span` are svg()'s. `fills`: as wide as its place, and not only at most so.
     """
-    data = base64.b64encode(svg(title, x, y, series, size=size, span=span).encode()).decode()
-    alt = escape(said(title, x, y, series))
+    picture = svg(title, x, y, series, size=size, span=span)
+    return img(picture, said(title, x, y, series), fills=fills)
+
+
+def img(picture: str, alt: str, *, fills: bool = False) -> str:
+    """An SVG as an `<img>`, with the words that say the same."""
+    data = base64.b64encode(picture.encode()).decode()
     style = f"{'width' if fills else 'max-width'}:100%"
-    return f'<img alt="{alt}" src="data:image/svg+xml;base64,{data}" style="{style}">'
+    return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}" style="{style}">'
 
 
 def svg(

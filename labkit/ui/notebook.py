@@ -20,7 +20,8 @@ from labkit.ui.escapes import plain
 from labkit.ui.table import FRAME
 
 # a long text scrolls in a place of its own, also by keyboard, and no reader has to scroll past it
-BOX = ' tabindex="0" style="max-height:26em;overflow:auto"'
+SCROLLS = "max-height:26em;overflow:auto"
+BOX = f' tabindex="0" style="{SCROLLS}"'
 LONG = (15, 1200)  # lines, or characters
 click = threading.local()  # `runs`: one of a button, which shows lines and rewrites no display
 
