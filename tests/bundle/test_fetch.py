@@ -20,6 +20,13 @@ def quick(monkeypatch):
     monkeypatch.setattr(fetch, "PAUSE_S", 0.0)
 
 
+@pytest.fixture
+def largest(opened):
+    """The largest part, and where it starts in the file."""
+    part = max(opened.contents.parts, key=lambda part: part.size)
+    return part, opened.places[part.path].start
+
+
 def test_every_part_comes_by_ranges(file, opened, ranges):
     bundle = source.opened(ranges(file))
     assert bundle.contents == opened.contents
@@ -28,9 +35,8 @@ def test_every_part_comes_by_ranges(file, opened, ranges):
     assert list(check.every_damage(bundle)) == []
 
 
-def test_a_cut_answer_is_continued_where_it_ended(file, opened, ranges):
-    part = max(opened.contents.parts, key=lambda part: part.size)
-    start = opened.places[part.path].start
+def test_a_cut_answer_is_continued_where_it_ended(file, opened, largest, ranges):
+    part, start = largest
     asked_for_it = []
 
     def half(data, first, asked):
@@ -44,8 +50,8 @@ def test_a_cut_answer_is_continued_where_it_ended(file, opened, ranges):
     assert asked_for_it == [0, part.size // 2]
 
 
-def test_what_an_ended_run_has_fetched_is_not_fetched_again(file, opened, ranges):
-    part = max(opened.contents.parts, key=lambda part: part.size)
+def test_what_an_ended_run_has_fetched_is_not_fetched_again(file, opened, largest, ranges):
+    part, start = largest
     blobs.folder().mkdir(parents=True, exist_ok=True)
     aside = blobs.path(part.sha256).with_suffix(".part")
     aside.write_bytes(b"".join(opened.chunks(part))[:1000])
@@ -53,8 +59,8 @@ def test_what_an_ended_run_has_fetched_is_not_fetched_again(file, opened, ranges
     bundle = source.opened(ranges(file, lambda data, first, asked: firsts.append(first) or data))
     fetch.part(bundle, part)
     fetch.part(bundle, part)
-    assert firsts[-1] == opened.places[part.path].start + 1000
-    assert len([first for first in firsts if first > 1000 + opened.places[part.path].start]) == 0
+    assert firsts[-1] == start + 1000
+    assert len([first for first in firsts if first > start + 1000]) == 0
 
 
 def test_a_damaged_part_is_fetched_once_more_and_no_other(file, opened, ranges):
@@ -105,30 +111,33 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         return
 
 
-def test_a_plain_server_of_the_folder_is_enough(file, opened, tmp_path):
-    """`python -m http.server` answers no ranges."""
+@pytest.fixture
+def plain(file, tmp_path):
+    """The URL of `python3 -m http.server` in the bundle's folder."""
     folder = tmp_path / "web"
     shutil.unpack_archive(file, folder, "tar", filter="data")
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        bundle = source.opened(f"http://127.0.0.1:{server.server_port}/")
-        for part in bundle.contents.parts:
-            assert fetch.part(bundle, part).read_bytes() == b"".join(opened.chunks(part))
-        shutil.copy(file, folder / "small.lab")
-        with pytest.raises(BundleUnreadable, match="cannot be read") as caught:
-            source.opened(f"http://127.0.0.1:{server.server_port}/small.lab")
-        assert "does not answer ranges" in caught.value.saw
-    finally:
-        server.shutdown()
-        server.server_close()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
 
 
-def test_two_jobs_with_the_same_layer_fetch_it_once(file, opened, ranges):
-    part = max(opened.contents.parts, key=lambda part: part.size)
-    start = opened.places[part.path].start
+def test_a_plain_server_of_the_folder_is_enough(file, opened, plain, tmp_path):
+    """`python -m http.server` answers no ranges."""
+    bundle = source.opened(plain)
+    for part in bundle.contents.parts:
+        assert fetch.part(bundle, part).read_bytes() == b"".join(opened.chunks(part))
+    shutil.copy(file, tmp_path / "web" / "small.lab")
+    with pytest.raises(BundleUnreadable, match="cannot be read") as caught:
+        source.opened(f"{plain}small.lab")
+    assert "does not answer ranges" in caught.value.saw
+
+
+def test_two_jobs_with_the_same_layer_fetch_it_once(file, opened, largest, ranges):
+    part, start = largest
     asked_for_it = []
 
     def slow(data, first, asked):
@@ -144,9 +153,8 @@ def test_two_jobs_with_the_same_layer_fetch_it_once(file, opened, ranges):
     assert asked_for_it == [start]
 
 
-def test_a_part_that_is_cut_many_times_comes_as_long_as_it_grows(file, opened, ranges):
-    part = max(opened.contents.parts, key=lambda part: part.size)
-    start = opened.places[part.path].start
+def test_a_part_that_is_cut_many_times_comes_as_long_as_it_grows(file, opened, largest, ranges):
+    part, start = largest
     count = []
 
     def little(data, first, asked):
@@ -160,9 +168,8 @@ def test_a_part_that_is_cut_many_times_comes_as_long_as_it_grows(file, opened, r
     assert len(count) == 9 > 2 * fetch.TRIES
 
 
-def test_a_part_that_never_grows_is_not_called_damaged(file, opened, ranges, monkeypatch):
-    part = max(opened.contents.parts, key=lambda part: part.size)
-    start = opened.places[part.path].start
+def test_a_part_that_never_grows_is_not_called_damaged(file, opened, largest, ranges, monkeypatch):
+    part, start = largest
     pauses = []
     monkeypatch.setattr(fetch, "pause", pauses.append)
     monkeypatch.setattr(fetch, "PAUSE_S", 1.0)
@@ -173,23 +180,9 @@ def test_a_part_that_never_grows_is_not_called_damaged(file, opened, ranges, mon
     assert pauses == [1.0, 2.0, 3.0]
 
 
-@pytest.fixture
-def plain(file, tmp_path):
-    """The URL of `python3 -m http.server` in the bundle's folder."""
-    folder = tmp_path / "web"
-    shutil.unpack_archive(file, folder, "tar", filter="data")
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_plain_server_of_the_folder_continues_too(opened, plain):
+def test_a_plain_server_of_the_folder_continues_too(opened, largest, plain):
     """It sends all of the part again: what is here already is skipped."""
-    part = max(opened.contents.parts, key=lambda part: part.size)
+    part, _ = largest
     whole = b"".join(opened.chunks(part))
     blobs.folder().mkdir(parents=True, exist_ok=True)
     blobs.path(part.sha256).with_suffix(".part").write_bytes(whole[:1000])

@@ -95,6 +95,12 @@ def image_fails(said: str, image: str = "reg.corp:5000/ollama:1") -> tuple:
     )
 
 
+def misspelled(**given) -> dict:
+    """A Pod whose image has a misspelled name."""
+    back_off = waiting("ImagePullBackOff", "olama: not found")
+    return pod(container(image="ollama/olama"), statuses=[back_off], **given)
+
+
 def image(said: str, **given):
     made, events = image_fails(said, **given)
     return facts(made, events=events)
@@ -779,12 +785,10 @@ SITUATIONS = {
     "a StatefulSet that waits for its broken Pod": (
         "statefulset-waits-for-broken-pod",
         facts(
-            pod(
-                container(image="ollama/olama"),
+            misspelled(
                 owner=("StatefulSet", "w"),
                 name="ollama-0",
                 labels={**LABELS, "controller-revision-hash": "ollama-1"},
-                statuses=[waiting("ImagePullBackOff", "olama: not found")],
             ),
             statefulsets=[workload("w", replicas=1, status={"updateRevision": "ollama-2"})],
         ),
@@ -793,12 +797,7 @@ SITUATIONS = {
     "a broken file, and the right one after it": (
         (),
         facts(
-            pod(
-                container(image="ollama/olama"),
-                owner=("ReplicaSet", "old"),
-                name="old",
-                statuses=[waiting("ImagePullBackOff", "olama: not found")],
-            ),
+            misspelled(owner=("ReplicaSet", "old"), name="old"),
             pod(owner=("ReplicaSet", "new"), name="new"),
             deployments=[deployment(generation=2, revision="2")],
             replicasets=[replica_set("old"), replica_set("new", revision="2")],
@@ -807,12 +806,7 @@ SITUATIONS = {
     "the right one a moment ago": (
         (),
         facts(
-            pod(
-                container(image="ollama/olama"),
-                owner=("ReplicaSet", "old"),
-                name="old",
-                statuses=[waiting("ImagePullBackOff", "olama: not found")],
-            ),
+            misspelled(owner=("ReplicaSet", "old"), name="old"),
             deployments=[deployment(generation=2, observed=1)],
             replicasets=[replica_set("old")],
         ),
