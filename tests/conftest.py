@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,15 @@ from typing import ClassVar
 import pytest
 
 from labkit.kube import session
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C where a script's `./lab test &` was started with SIGINT ignored.
+
+    What the tests start inherits it: their tests of Ctrl-C would wait in vain.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -201,7 +201,7 @@ def test_ctrl_c_leaves_stopped_and_an_ollama_that_goes_on(twins):
     finally:
         process.kill()
         process.wait()
-    assert "■ stopped: loaded models" in out
+    assert "■ stopped: loaded models" in out, err
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert len(running_models.ps()) == 1
     running_models.stop()

@@ -360,10 +360,7 @@ def test_the_first_test_adds_its_tools_and_the_second_says_nothing(project):
 def test_tools_half_there_are_no_learners_trouble_and_the_next_test_mends_them(project, number):
     write_tool(project)
     (project / "slow").touch()
-    # Where this test itself was begun in the background, Ctrl-C would be ignored.
-    first = started(
-        project, "test", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
-    )
+    first = started(project, "test")
     wait_for((project / "building").exists)
     assert first.stderr.readline().startswith("adding the test tools to .venv")
     first.send_signal(number)
