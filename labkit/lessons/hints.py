@@ -10,7 +10,7 @@ from labkit.kube import session
 from labkit.kube.session import Session
 from labkit.learner import solutions
 from labkit.lessons import steps
-from labkit.lessons.hint_texts import Ladder
+from labkit.lessons.step import Ladder
 from labkit.ui.notebook import Shown
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from labkit.errors import ApiSilent
 from labkit.kube import session
 from labkit.lessons import checks, hints, steps
 from labkit.lessons.reset import fill
-from labkit.lessons.steps import Seen, Step
+from labkit.lessons.seen import Seen
+from labkit.lessons.step import Step
 from labkit.setup.cluster import labs
 from labkit.ui.table import Table
 

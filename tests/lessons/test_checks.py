@@ -10,7 +10,8 @@ import pytest
 from labkit.errors import ApiSilent, CheckFailed, NotFound, NotStarted, UnknownStep, Unreachable
 from labkit.kube import session
 from labkit.lessons import checks, steps
-from labkit.lessons.steps import Seen, Step
+from labkit.lessons.seen import Seen
+from labkit.lessons.step import Step
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

@@ -1,21 +1,21 @@
-"""labkit/lessons/hints.py and hint_texts.py: a question, then where to look, then the command."""
+"""labkit/lessons/hints.py: a question, then where to look, then the command."""
 
 import re
 import shlex
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from labkit.diagnosis import mistakes, ranking
 from labkit.errors import CheckFailed, LabError, UnknownStep
 from labkit.kube import session
-from labkit.lessons import checks, hint_texts, hints, steps
-from labkit.lessons.steps import Seen
+from labkit.lessons import checks, hints, steps
+from labkit.lessons.seen import Seen
 from tests import helms
 
 STEP = "03-service/right-port"
-LADDER = hint_texts.LADDERS[STEP]
+LADDERS = {step.id: step.ladder for step in steps.STEPS}
+LADDER = LADDERS[STEP]
 MISTAKE = mistakes.Mistake(
     "port", symptom="s", cause="the Service's port is another", fix="mend it", look="kubectl get x"
 )
@@ -41,8 +41,8 @@ def seen(monkeypatch):
 
 def test_a_prompt_on_the_line_of_ollama_run_is_answered_without_cut_words():
     """In a cell, and through kubectl without a terminal, it would wrap lines at column 75."""
-    text = Path(hint_texts.__file__).read_text()
-    asked = re.findall(r"ollama run [^'\n]*\"", text)
+    commands = "\n".join(ladder.command for ladder in LADDERS.values())
+    asked = re.findall(r"ollama run [^'\n]*\"", commands)
     assert len(asked) >= 2 and all("--nowordwrap" in line for line in asked)
 
 
@@ -107,13 +107,9 @@ def test_an_unknown_step_has_no_hints():
         hints.hint("03-service/left-port")
 
 
-def test_every_step_has_a_ladder_and_no_other():
-    assert list(hint_texts.LADDERS) == [step.id for step in steps.STEPS]
-
-
-@pytest.mark.parametrize("name", hint_texts.LADDERS)
+@pytest.mark.parametrize("name", LADDERS)
 def test_a_ladder_asks_then_points_then_tells(name):
-    ladder = hint_texts.LADDERS[name]
+    ladder = LADDERS[name]
     assert ladder.question.endswith("?")
     assert ladder.look.startswith(("kubectl ", "ollama ", "helm "))
     assert ladder.command not in ladder.question + ladder.pointer
@@ -125,7 +121,7 @@ def test_each_line_of_helms_in_a_hint_has_only_flags_that_this_helm_knows(
     major, tmp_path, monkeypatch
 ):
     helms.first_on_path(major, tmp_path, monkeypatch)
-    texts = [text for ladder in hint_texts.LADDERS.values() for text in ladder]
+    texts = [text for ladder in LADDERS.values() for text in ladder]
     texts += [text for row in mistakes.MISTAKES for text in (row.look, row.fix)]
     lines = [line for text in texts for line in re.findall(r"\bhelm [a-z]+ [^;]+", text)]
     assert len(lines) > 4
@@ -135,7 +131,7 @@ def test_each_line_of_helms_in_a_hint_has_only_flags_that_this_helm_knows(
 
 
 def test_a_step_without_hints_says_so(monkeypatch):
-    monkeypatch.setattr(steps, "LADDERS", {})
+    monkeypatch.setattr(steps, "STEPS", (steps.one(STEP)._replace(ladder=None),))
     with pytest.raises(LabError) as raised:
         hints.hint(STEP)
     assert str(raised.value).splitlines() == [
