@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from labkit.kube import pod_status
 from labkit.ollama.model_name import same
 from labkit.setup.cluster import labs
 
@@ -123,21 +124,14 @@ def env(container: dict) -> dict[str, str]:
 
 def status_of(pod: dict, name: str) -> dict:
     """The status of one container; {} before there is any."""
-    return next((one for one in statuses_of(pod) if one["name"] == name), {})
-
-
-def statuses_of(pod: dict) -> list[dict]:
-    """The status of each container, init containers first."""
-    status = pod.get("status", {})
-    every: list[dict] = status.get("initContainerStatuses", [])
-    return every + status.get("containerStatuses", [])
+    return next((one for one in pod_status.statuses(pod) if one["name"] == name), {})
 
 
 def not_pulled(pod: dict) -> dict[str, str]:
     """Container → image, of those whose image cannot be had."""
     waits = {
         one["name"]: one.get("state", {}).get("waiting", {}).get("reason")
-        for one in statuses_of(pod)
+        for one in pod_status.statuses(pod)
     }
     return {
         one["name"]: one["image"]

@@ -20,10 +20,9 @@ from labkit.diagnosis.facts import (
     not_pulled,
     repository,
     runs,
-    statuses_of,
 )
 from labkit.errors import LabError, Refused
-from labkit.kube import helm
+from labkit.kube import helm, pod_status
 from labkit.kube.session import Session
 from labkit.setup.build import catalog, registry
 from labkit.setup.cluster import kind, labs
@@ -218,7 +217,7 @@ def _logs(
 
 def _begun(pod: dict) -> Iterator[str]:
     """Containers that have run, so that there is a log."""
-    for one in statuses_of(pod):
+    for one in pod_status.statuses(pod):
         if "waiting" not in one.get("state", {}) or one.get("lastState"):
             yield one["name"]
 

@@ -8,6 +8,7 @@ from labkit.diagnosis import symptoms
 from labkit.diagnosis.facts import Facts, not_pulled, status_of
 from labkit.diagnosis.mistake import Mistake
 from labkit.diagnosis.symptoms import named
+from labkit.kube import pod_status
 
 _TLS = re.compile(r"server gave HTTP response to HTTPS client|x509: [^\n\"]+")
 _LOGIN = re.compile(
@@ -48,7 +49,7 @@ def disk(facts: Facts) -> str:
 
 def never(facts: Facts) -> str:
     for pod in facts.pods:
-        for status in pod.get("status", {}).get("containerStatuses", []):
+        for status in pod_status.statuses(pod, init=False):
             waiting = status.get("state", {}).get("waiting", {})
             if waiting.get("reason") == "ErrImageNeverPull":
                 return f"{named(pod)}: {waiting.get('message') or status.get('image', '')}"

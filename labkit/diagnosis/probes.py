@@ -10,6 +10,7 @@ from labkit.diagnosis import ports, symptoms
 from labkit.diagnosis.facts import Facts, status_of
 from labkit.diagnosis.mistake import Mistake
 from labkit.diagnosis.symptoms import named
+from labkit.kube import pod_status
 from labkit.ui import units
 
 _FAILED = re.compile(
@@ -118,7 +119,7 @@ def not_authorised(facts: Facts) -> str:
     for pod in facts.pods:
         probes = [read(one.get("message", "")) for one in facts.told(pod)]
         last = next((one for one in reversed(probes) if one), None)
-        ready = [one.get("ready") for one in pod.get("status", {}).get("containerStatuses", [])]
+        ready = [one.get("ready") for one in pod_status.statuses(pod, init=False)]
         if last and last.answer == "401" and not all(ready):
             return f"{named(pod)}: {last.kind} probe: {last.said}"
     return ""

@@ -9,6 +9,7 @@ from labkit.diagnosis import ports, rules, symptoms
 from labkit.diagnosis.facts import Facts, container_of, containers, env, runs
 from labkit.diagnosis.mistake import LOGGED, SHOWN, Mistake
 from labkit.diagnosis.symptoms import named
+from labkit.kube import pod_status
 
 _VIA_PROXY = re.compile(
     r"[^\n]*proxyconnect tcp[^\n]*|[^\n]*Unable to connect to proxy[^\n]*"
@@ -119,7 +120,7 @@ def _ollama_words(facts: Facts) -> Iterator[tuple[str, str]]:
 def _hook_words(facts: Facts) -> Iterator[tuple[str, str]]:
     for pod in symptoms.hooks_failed(facts):
         yield from ((said, "") for said in facts.said(pod, "FailedPostStartHook"))
-        for status in pod["status"].get("containerStatuses", []):
+        for status in pod_status.statuses(pod, init=False):
             waiting = status.get("state", {}).get("waiting", {})
             yield f"{waiting.get('reason', '')} {waiting.get('message', '')}", ""
 

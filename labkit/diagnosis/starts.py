@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from labkit.diagnosis import symptoms
-from labkit.diagnosis.facts import Facts, not_pulled, statuses_of
+from labkit.diagnosis.facts import Facts, not_pulled
 from labkit.diagnosis.mistake import Mistake
 from labkit.diagnosis.programs import failing, last_message
 from labkit.diagnosis.symptoms import named
+from labkit.kube import pod_status
 
 _CONFIG = re.compile(
     r"(?:secret|configmap)s? \"[^\"]+\" not found"
@@ -29,7 +30,7 @@ def config(facts: Facts) -> str:
     for pod in facts.pods:
         if symptoms.age_s(facts, pod) < symptoms.SETTLED_S:
             continue  # what was applied together may come a moment later
-        for status in statuses_of(pod):
+        for status in pod_status.statuses(pod):
             waiting = status.get("state", {}).get("waiting", {})
             found = _CONFIG.search(waiting.get("message", ""))
             if found and waiting.get("reason") == "CreateContainerConfigError":
@@ -53,7 +54,7 @@ def _mount(facts: Facts, pod: dict, pattern: re.Pattern) -> str:
 
 def as_root(facts: Facts) -> str:
     for pod in facts.pods:
-        for status in statuses_of(pod):
+        for status in pod_status.statuses(pod):
             said = status.get("state", {}).get("waiting", {}).get("message", "")
             if found := _ROOT.search(said):
                 return f"{named(pod)}, container {status['name']}: {found[0]}"

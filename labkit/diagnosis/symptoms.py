@@ -16,7 +16,6 @@ from labkit.diagnosis.facts import (
     env,
     has,
     status_of,
-    statuses_of,
     words,
 )
 from labkit.kube import pod_status, refs
@@ -86,7 +85,7 @@ def refusals(facts: Facts) -> Iterator[str]:
 def statuses(facts: Facts) -> Iterator[tuple[dict, dict]]:
     """Each Pod with the status of each of its containers."""
     for pod in facts.pods:
-        for one in statuses_of(pod):
+        for one in pod_status.statuses(pod):
             yield pod, one
 
 

@@ -7,11 +7,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from labkit.errors import Conflict, LabError, NotFound, TimedOut
+from labkit.errors import Conflict, LabError, NotFound
 from labkit.kube import refs
 from labkit.kube.results import Done
 from labkit.kube.session import Session, current
 from labkit.setup.cluster.outage import asked_again
+from labkit.setup.host.poll import Poll
 from labkit.ui import kubectl_line
 from labkit.ui.live import Live, echo
 
@@ -67,23 +68,20 @@ def remove(session: Session, target: refs.Target, timeout_s: float) -> None:
 
 def until_gone(session: Session, target: refs.Target, uid: str, timeout_s: float) -> None:
     """Wait until the object of this uid no longer exists. Raises TimedOut with what holds it."""
-    deadline = time.monotonic() + timeout_s
+    poll = Poll(timeout_s, every_s=POLL_S)
     look = partial(session.api.request, "GET", target.path)
     with Live(f"delete {target}") as live:
         while True:
             try:
-                left = asked_again(look, deadline, on_wait=live.show)["metadata"]
+                left = asked_again(look, poll.deadline, on_wait=live.show)["metadata"]
             except NotFound:
                 left = {"uid": ""}
             if left["uid"] != uid:  # gone, or already another one of its name
                 live.done(f"{target} deleted")
                 return
-            if time.monotonic() > deadline:
-                holds = ", ".join(left.get("finalizers", [])) or "its containers still end"
-                raise TimedOut(
-                    f"{target} in namespace {target.namespace} not gone after {timeout_s:g} s",
-                    f"held by: {holds}",
-                    f'lab.get("{target}"), or once more with a larger timeout_s',
-                )
             live.show(f"{target} is going")
-            time.sleep(POLL_S)
+            poll.not_yet(
+                f"{target} in namespace {target.namespace} not gone after {timeout_s:g} s",
+                f"held by: {', '.join(left.get('finalizers', [])) or 'its containers still end'}",
+                f'lab.get("{target}"), or once more with a larger timeout_s',
+            )

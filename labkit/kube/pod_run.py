@@ -13,6 +13,7 @@ from labkit.kube.results import Done, Output, told
 from labkit.kube.session import Session, current
 from labkit.setup.cluster.outage import asked_again
 from labkit.setup.host import speed
+from labkit.setup.host.poll import Poll
 from labkit.ui import kubectl_line
 from labkit.ui.live import Live, echo
 
@@ -155,15 +156,12 @@ def _started(session: Session, name: str, timeout_s: float, live: Live) -> None:
 def _exit_code(session: Session, name: str, deadline: float) -> int | None:
     # the log ends a moment before the status says so
     look = partial(session.api.request, "GET", f"{_pods(session)}/{name}")
+    poll = Poll(deadline - time.monotonic(), every_s=POLL_S)
     while True:
-        pod = asked_again(look, deadline)
-        for status in pod["status"].get("containerStatuses", []):
-            if "terminated" in status["state"]:
-                code: int = status["state"]["terminated"]["exitCode"]
-                return code
-        if time.monotonic() > deadline:
-            return None
-        time.sleep(POLL_S)
+        code = pod_status.exit_code(asked_again(look, deadline))
+        if code is not None or poll.is_over:
+            return code
+        poll.pause()
 
 
 def _pods(session: Session) -> str:

@@ -87,7 +87,7 @@ def trouble(pod: dict, events: Iterable[dict] = ()) -> Trouble | None:
             return _named(pod, "Unschedulable", condition.get("message", ""), holds)
     events = list(events)
     told = {event.get("reason"): event.get("message", "") for event in events}
-    for container in _containers(status):
+    for container in statuses(pod):
         waiting = container.get("state", {}).get("waiting", {})
         # kubelets write "PostStartHookError: …" as the reason, too
         reason, _, more = waiting.get("reason", "").partition(": ")
@@ -166,7 +166,7 @@ def pod_doing(pod: dict, events: Sequence[dict] = ()) -> str:
     phase = status.get("phase", "Unknown")
     if "deletionTimestamp" in pod.get("metadata", {}):
         return "Terminating"
-    for container in _containers(status):
+    for container in statuses(pod):
         reason = container.get("state", {}).get("waiting", {}).get("reason", "")
         if reason and reason not in ("ContainerCreating", "PodInitializing"):
             return f"{phase}: {reason}"
@@ -175,13 +175,31 @@ def pod_doing(pod: dict, events: Sequence[dict] = ()) -> str:
         said = cut(first[:200], 100)
         return f"Pending: {said[:1].lower()}{said[1:]}"
     if phase == "Running":
-        ready = [container.get("ready", False) for container in status.get("containerStatuses", [])]
+        ready = [container.get("ready", False) for container in statuses(pod, init=False)]
         return f"Running: {sum(ready)} of {units.count(len(ready), 'container')} ready"
     return phase
 
 
-def _containers(status: dict) -> list[dict]:
-    return status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
+def statuses(pod: dict, *, init: bool = True) -> list[dict]:
+    """The status of each container that has one, `init` containers first.
+
+    >>> statuses({"status": {"initContainerStatuses": [1], "containerStatuses": [2]}})
+    [1, 2]
+    """
+    status = pod.get("status", {})
+    first = status.get("initContainerStatuses", []) if init else []
+    return [*first, *status.get("containerStatuses", [])]
+
+
+def restarts(pod: dict) -> int:
+    """How often its containers have restarted, without its init containers."""
+    return sum(one["restartCount"] for one in statuses(pod, init=False))
+
+
+def exit_code(pod: dict) -> int | None:
+    """That of its container; None while it has not ended."""
+    ends = (one["state"].get("terminated") for one in statuses(pod, init=False))
+    return next((end["exitCode"] for end in ends if end), None)
 
 
 def _named(item: dict, reason: str, message: str, holds_s: float | None = None) -> Trouble:
@@ -222,7 +240,7 @@ def _ended(pod: dict) -> Trouble:
     status = pod["status"]
     if "reason" in status:  # the kubelet's or the node's own verdict: Evicted, OutOfmemory …
         return _named(pod, status["reason"], status.get("message", ""))
-    for container in _containers(status):
+    for container in statuses(pod):
         ended = container.get("state", {}).get("terminated", {})
         if ended.get("exitCode"):
             reason = ended.get("reason", "Error")

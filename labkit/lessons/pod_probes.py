@@ -70,7 +70,7 @@ def pod_is_new(name: str) -> Callable[[Session], Seen]:
             hint = f'lab.delete("pod/{name}"), then run it again'
             return Seen(False, f"pod/{name} has {', '.join(held)}", hint)
         pod = refs.found(session, refs.parsed(session, f"pod/{name}"))
-        restarts = sum(one["restartCount"] for one in pod["status"].get("containerStatuses", []))
+        restarts = pod_status.restarts(pod)
         if restarts or _has_pulled(session, name):
             why = f"its container has restarted ({restarts})" if restarts else "it had a model"
             saw = f"pod/{name} has no model, but it is not a new Pod: {why}"

@@ -247,7 +247,7 @@ class _Run:
 def _has_started(pod: dict) -> bool:
     return any(
         "running" in status["state"] or "terminated" in status["state"]
-        for status in pod.get("status", {}).get("containerStatuses", [])
+        for status in pod_status.statuses(pod, init=False)
     )
 
 

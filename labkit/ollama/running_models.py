@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import labkit
-from labkit.errors import TimedOut
 from labkit.kube.proxy import Connection
 from labkit.ollama.client import At, echoed
 from labkit.ollama.model_name import same
+from labkit.setup.host.poll import Poll
 from labkit.ui import units
 from labkit.ui.live import Live
 from labkit.ui.table import Table
@@ -65,21 +63,18 @@ def _loaded(server: Connection) -> Table:
 
 def _until_gone(server: Connection, model: str | None, timeout_s: float) -> None:
     """Until this model is out of memory, or every model is."""
-    begun = time.monotonic()
+    poll = Poll(timeout_s, every_s=POLL_S)
     with Live("loaded models") as live:
         while True:
             table = _loaded(server)
             names = [name for name in table.column("NAME") if same(name, model or name)]
-            waited_s = time.monotonic() - begun
             if not names:
-                live.done(f"{model or 'every model'} is unloaded, after {waited_s:.1f} s")
+                live.done(f"{model or 'every model'} is unloaded, after {poll.waited_s:.1f} s")
                 return
-            if waited_s > timeout_s:
-                raise TimedOut(
-                    f"{', '.join(names)} still loaded after {timeout_s:g} s",
-                    f"until: {', '.join(table.column('UNTIL'))}",
-                    "lab.stop() of each, or a larger timeout_s",
-                )
             until = dict(zip(table.column("NAME"), table.column("UNTIL"), strict=True))
             live.show(", ".join(f"{name}: {until[name]}" for name in names))
-            time.sleep(POLL_S)
+            poll.not_yet(
+                f"{', '.join(names)} still loaded after {timeout_s:g} s",
+                f"until: {', '.join(table.column('UNTIL'))}",
+                "lab.stop() of each, or a larger timeout_s",
+            )

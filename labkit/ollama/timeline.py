@@ -10,7 +10,7 @@ from typing import Any
 
 import labkit
 from labkit.errors import LabError
-from labkit.kube import pod_names, refs
+from labkit.kube import pod_names, pod_status, refs
 from labkit.kube.proxy import Connection
 from labkit.kube.session import Session, current
 from labkit.ollama import client
@@ -130,9 +130,7 @@ def had_model(server: Connection) -> datetime.datetime | None:
 
 
 def _states(pod: dict[str, Any]) -> Iterator[_Found]:
-    status = pod.get("status", {})
-    inits, mains = status.get("initContainerStatuses", []), status.get("containerStatuses", [])
-    for container in (*inits, *mains):
+    for container in pod_status.statuses(pod):
         name = container["name"]
         for state in (container.get("lastState", {}), container.get("state", {})):
             running, ended = state.get("running", {}), state.get("terminated", {})

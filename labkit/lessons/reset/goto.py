@@ -32,6 +32,7 @@ from labkit.lessons.reset.readiness import until_ready
 from labkit.ollama import models
 from labkit.setup.cluster import outage
 from labkit.setup.host import speed
+from labkit.setup.host.poll import pause
 from labkit.ui.notebook import Shown
 from labkit.ui.table import Table
 
@@ -161,7 +162,7 @@ def _tried(here: Session, act: Callable[[], list[Change]], deadline: float) -> l
                 failed += 1
                 if failed > TRIES or time.monotonic() > deadline:
                     raise
-                time.sleep(PAUSE_S * failed)
+                pause(PAUSE_S * failed)
 
     # it looks anew each time: what was made, and not told, is there
     return outage.asked_again(once, deadline, repeatable=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from labkit.errors import Refused
+from labkit.kube import pod_status
 from labkit.kube.session import Session
 from labkit.lessons import desired_objects
 from labkit.lessons.desired_state import State
@@ -101,7 +102,7 @@ def _unlike(here: Session, state: State, item: dict[str, Any], there: dict[str, 
     unlike = inventory.differences(inventory.pure(made), inventory.pure(there))
     status = there.get("status", {})
     if item["kind"] == "Pod":
-        restarts = sum(one["restartCount"] for one in status.get("containerStatuses", []))
+        restarts = pod_status.restarts(there)
         if status.get("phase") in ("Failed", "Succeeded"):
             unlike.append("it has ended")
         elif restarts and state.ready:
@@ -125,7 +126,7 @@ def _was_ready(status: dict[str, Any]) -> bool:
     """
     began = [
         one["state"]["running"]["startedAt"]
-        for one in status.get("containerStatuses", [])
+        for one in pod_status.statuses({"status": status}, init=False)
         if "running" in one.get("state", {})
     ]
     return any(

@@ -9,6 +9,7 @@ from labkit.errors import PodFailed, TimedOut
 from labkit.kube.conditions import Until, usual
 from labkit.kube.session import Session
 from labkit.kube.wait import look
+from labkit.setup.host.poll import Poll
 from labkit.ui.live import Live
 
 PAUSE_S = 0.3
@@ -18,7 +19,7 @@ _RUNNING = {"Pod", "Deployment", "Job"}  # kinds that take their time to be read
 def until_ready(here: Session, items: list[dict[str, Any]], deadline: float) -> None:
     """Wait until what runs is ready. Raise PodFailed, TimedOut."""
     since: dict[tuple[str, str], float] = {}
-    begun, shown = time.monotonic(), False
+    poll, shown = Poll(deadline - time.monotonic(), every_s=PAUSE_S), False
     with Live("wait") as live:
         while True:
             now, late, seen_now = time.monotonic(), [], {}
@@ -47,9 +48,9 @@ def until_ready(here: Session, items: list[dict[str, Any]], deadline: float) -> 
                         )
             if not late:
                 if shown:
-                    live.done(f"ready after {now - begun:.1f} s")
+                    live.done(f"ready after {poll.waited_s:.1f} s")
                 return
-            if now > deadline:
+            if poll.is_over:
                 raise TimedOut(
                     f"what runs in namespace {here.namespace} is not ready yet",
                     "; ".join(late),
@@ -58,4 +59,4 @@ def until_ready(here: Session, items: list[dict[str, Any]], deadline: float) -> 
             since = seen_now
             shown = True
             live.show(f"waiting: {'; '.join(late)}")
-            time.sleep(PAUSE_S)
+            poll.pause()
