@@ -1,5 +1,15 @@
 """The Kubernetes API as plain dicts, through the official client's connection (TLS, tokens).
 
+The package `kubernetes` reads the kubeconfig and keeps the connections. Its dynamic client and
+watch are not used. bench/api.py measured both (37.0.2, a stand-in server with 21 groups of kinds):
+
+| | dynamic client | this file |
+|---|---|---|
+| first Pod, CPU time | 0.31 s, 24 requests (1 with its file of kinds) | 0.37 s, 3 requests |
+| 500 Pods as dicts, CPU time | 513 ms | 91 ms |
+| watch that is too old (410) | ends with an ApiException | starts again with what is there |
+| watch of 3 s, the server is silent | not back after 15 s | back after 3 s, None each second |
+
 Not by httpx: it would lose that connection's users, tokens and keep-alive, and the end of a watch.
 """
 

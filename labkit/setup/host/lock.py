@@ -20,7 +20,8 @@ def is_held() -> bool:
     """Is an `up`, `notebook` or `down` at work on this machine? It changes nothing."""
     try:
         with paths.state("lock").open("rb") as file:
-            # shared: several that look at the same moment do not take each other for an `up`
+            # shared, which filelock has not: several that look at the same moment do not take each
+            # other for an `up`
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
