@@ -149,6 +149,14 @@ def test_a_lesson_shows_the_outputs_of_its_run_as_the_notebook_does(site):
     assert [text for text in others if "This page has no outputs" not in text] == []
 
 
+def test_the_start_page_shows_its_picture_as_one(site):
+    (picture,) = re.findall(
+        r'<img alt="Notebook 00[^"]*[^>]* src="([^"]+)"', pages(site)["index.html"]
+    )
+    assert (site / picture).suffix == ".svg"  # a server sends any other kind as text
+    assert (site / picture).read_text() == (ROOT / "docs/answer.svg").read_text()
+
+
 def test_the_reference_has_signatures_and_examples(site):
     page = re.sub(r"<[^>]+>", "", pages(site)["reference/index.html"])
     assert "rm: bool = False" in page

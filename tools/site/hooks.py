@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("*.md", "docs/*.md", "k8s/model/README.md")
-# a file that pages link to: a browser shows it as text
+# a file that pages link to: a browser shows a picture as it is, and all else as text
 _LINKED = re.compile(r"\]\((?:\.\./)*([\w./-]+\w)\)")
 _HAS_A_PAGE = (".md", ".ipynb")
+_PICTURES = ".svg"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -37,7 +38,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if name.endswith(_HAS_A_PAGE):
             continue
         file = File.generated(config, name, abs_src_path=str(ROOT / name))
-        file.dest_uri = f"{name}.txt"
+        if not name.endswith(_PICTURES):
+            file.dest_uri = f"{name}.txt"
         files.append(file)
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
         text = lesson.page(notebook, lesson.executed(notebook))
