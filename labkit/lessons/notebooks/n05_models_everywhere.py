@@ -26,7 +26,7 @@ STEPS = (
         model_probes.config_names_model,
         State(("05-model",)),
         ladder=Ladder(
-            "From where do all Pods of this notebook read which model they have?",
+            "Where do all Pods of this notebook read the name of their model?",
             "A ConfigMap `model` with one line, MODEL.",
             "kubectl get configmap model -o yaml",
             "kubectl create configmap model --from-literal MODEL=$MODEL",
@@ -38,7 +38,7 @@ STEPS = (
         "In the image",
         "05-baked",
         ladder=Ladder(
-            "When does a model come into a Pod whose image already has it?",
+            "When does a Pod get its model, if the image already has it?",
             "The image is lab/ollama-baked; the events say whether a node could fetch it.",
             "kubectl get pods -l app=ollama; kubectl events",
             'lab.bake(); lab.apply("k8s/steps/05-baked")',
@@ -53,7 +53,7 @@ STEPS = (
         holds=False,
         ladder=Ladder(
             "What is in a bare Ollama before you do anything?",
-            "The Deployment of notebook 03 knows nothing of models: each Pod wants its own pull.",
+            "The Deployment of notebook 03 does not pull models: each Pod needs its own pull.",
             "kubectl exec deployment/ollama -- ollama list",
             (
                 'lab.create_deployment("ollama", image="ollama/ollama"), then '
@@ -64,13 +64,13 @@ STEPS = (
     ),
     Step(
         "05-models-everywhere/hook-race",
-        "A hook, as one writes it first",
+        "A hook: the first try",
         model_probes.hook_failed,
         State(("05-model", "05-hook-naive"), ready=False),
         holds=False,
         ladder=Ladder(
             "A hook and the server start at the same time. Who is first?",
-            "An event tells of each hook that failed.",
+            "Each hook that failed has an event.",
             "kubectl events --types Warning",
             'lab.apply("k8s/steps/05-hook-naive")',
         ),
@@ -81,8 +81,8 @@ STEPS = (
         "A hook that waits",
         "05-hook",
         ladder=Ladder(
-            "What must a hook know before it pulls?",
-            "lifecycle.postStart of the container; when it fails, an event says so.",
+            "What must be true before a hook can pull?",
+            "lifecycle.postStart of the container. When it fails, there is an event.",
             "kubectl get deployment ollama -o yaml; kubectl events --types Warning",
             'lab.apply("k8s/steps/05-hook")',
         ),
@@ -134,7 +134,7 @@ STEPS = (
         "05-sidecar",
         replicas=2,
         ladder=Ladder(
-            "Which of the ways would you want at three in the morning, twice?",
+            "Which of the ways gives the model to a new Pod while you are asleep?",
             (
                 "Any of them but the one store will do; there should be two Pods, each ready "
                 "only with its model."
