@@ -265,6 +265,6 @@ def _look(step: steps.Step, here: Session) -> Seen:
 def _not_yet(waited_s: float) -> str:
     """
     >>> _not_yet(0.2), _not_yet(10.1)
-    ('not done', 'not done, asked for 10 s')
+    ('not done', 'not done after 10 s')
     """
-    return "not done" if waited_s < 1 else f"not done, asked for {waited_s:.0f} s"
+    return "not done" if waited_s < 1 else f"not done after {waited_s:.0f} s"

@@ -167,7 +167,7 @@ def parallel(count: int) -> Callable[[Session], Seen]:
             found = re.search(r"OLLAMA_NUM_PARALLEL:(\d+)", log)
             said = int(found[1]) if found else 0
             if said != count:
-                saw = f"{name} says OLLAMA_NUM_PARALLEL:{said}"
+                saw = f"{name} reports OLLAMA_NUM_PARALLEL:{said}"
                 hint = f"kubectl set env deployment/ollama OLLAMA_NUM_PARALLEL={count}"
                 return Seen(False, saw, hint)
         return Seen(True, f"{everywhere.saw}, {units.count(count, 'prompt')} at a time")

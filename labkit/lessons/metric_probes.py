@@ -81,9 +81,9 @@ def unthrottled(session: Session) -> Seen:
     )
     for pod, share in _each(session, stopped):
         if (share or 0) > BURSTS:
-            saw = f"{pod} was stopped by its CPU limit in {share:.0%} of its periods"
+            saw = f"{pod} was paused by its CPU limit in {share:.0%} of its periods"
             return Seen(False, saw, "which limit has its container `ollama`?")
-    return Seen(True, f"{answered.saw}, and no CPU limit has stopped it")
+    return Seen(True, f"{answered.saw}, and no CPU limit has paused it")
 
 
 def both_models_stay(session: Session) -> Seen:

@@ -80,7 +80,7 @@ def test_a_limit_that_stops_the_processor_is_seen_and_so_is_none(prometheus):
     prometheus({**known, "throttled": {"a": 0.87}}, ["a"])
     assert look(metric_probes.unthrottled)[:2] == (
         False,
-        "a was stopped by its CPU limit in 87% of its periods",
+        "a was paused by its CPU limit in 87% of its periods",
     )
     prometheus({**known, "throttled": {"a": 0.02, "gone": 0.9}}, ["a"])
     assert look(metric_probes.unthrottled).passed

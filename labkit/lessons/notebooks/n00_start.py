@@ -39,7 +39,7 @@ STEPS = (
         pod_probes.pod_answers("mine"),
         State((*_POD, "00-mine"), pulled=("pod/ollama", "pod/mine")),
         ladder=Ladder(
-            "You made `ollama` answer in three steps. Which of them has `mine` not had?",
+            "You made `ollama` answer in three steps. Which of them is missing for `mine`?",
             "Is there a Pod `mine`, is it ready, and which models does it have?",
             "kubectl get pod mine; kubectl exec mine -- ollama list",
             'lab.run("mine", image="ollama/ollama"); lab.wait("pod/mine"); lab.pull(at="pod/mine")',

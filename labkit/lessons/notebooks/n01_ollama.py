@@ -39,7 +39,7 @@ STEPS = (
         pod_probes.local_stays_loaded,
         State(local="kept"),
         ladder=Ladder(
-            "Which word of a question says how long its model stays?",
+            "Which argument of `lab.generate` sets how long a model stays loaded?",
             "The section on unloading used it, for ten seconds.",
             "ollama ps",
             'lab.generate("What is a cold start?", keep_alive="1h")',

@@ -14,7 +14,7 @@ STEPS = (
         State(_POD),
         ladder=Ladder(
             "What does Kubernetes still do between `created` and `ready`?",
-            "STATUS of the Pod, and the events that tell how it came there.",
+            "STATUS of the Pod, and the events that led to it.",
             "kubectl events --for pod/ollama",
             "kubectl run ollama --image ollama/ollama",
         ),
@@ -40,7 +40,7 @@ STEPS = (
         pod_probes.pod_is_new("ollama"),
         State(_POD),
         ladder=Ladder(
-            "Where was the model, and what became of that place?",
+            "Where was the model stored, and what happened to that place?",
             "The age of the Pod shows whether it is the old one or a new one.",
             "kubectl get pod ollama; kubectl exec ollama -- ollama list",
             'lab.delete("pod/ollama"); lab.run("ollama", image="ollama/ollama")',
@@ -54,7 +54,7 @@ STEPS = (
         State((*_POD, "02-typo")),
         ladder=Ladder(
             "Letter by letter: which image was asked for?",
-            "The events say what could not be pulled, and from where.",
+            "The events show what could not be pulled, and from where.",
             "kubectl events --for pod/typo",
             'lab.delete("pod/typo"); lab.run("typo", image="ollama/ollama")',
         ),

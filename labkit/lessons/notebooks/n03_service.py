@@ -15,7 +15,7 @@ STEPS = (
         State(("03-deployment",)),
         ladder=Ladder(
             "Who makes the Pods now, and how many of them should there be?",
-            "READY has two numbers; when they differ, the Pods say why.",
+            "READY has two numbers. When they differ, the Pods show why.",
             "kubectl get deployment ollama; kubectl get pods -l app=ollama",
             "kubectl create deployment ollama --image ollama/ollama",
         ),

@@ -20,8 +20,8 @@ STEPS = (
         State(_SERVICE, pulled=_EVERY_POD),
         holds=False,
         ladder=Ladder(
-            "What are the four things between a name and an answer?",
-            "A Pod that is ready, a Service with its address, and a model in the Pod.",
+            "A client calls `ollama`. Which four things must exist before it gets an answer?",
+            "A Deployment, a Pod that is ready, a Service with its address, a model in the Pod.",
             "kubectl get deployments,services,endpointslices",
             'lab.pull(at="service/ollama"), after the Deployment and the Service of notebook 03',
         ),
@@ -48,7 +48,7 @@ STEPS = (
         _scaled(3, 1)._replace(asked=30),
         holds=False,
         ladder=Ladder(
-            "Has every Pod been asked something?",
+            "Has every Pod had a request?",
             "Each Pod's own log has every request and its status.",
             "kubectl logs -l app=ollama --prefix --tail=-1 | grep /api/generate",
             (
@@ -66,7 +66,7 @@ STEPS = (
         holds=False,
         ladder=Ladder(
             "A pull through the Service reaches one Pod. Which ones are left?",
-            "Ask each Pod by its own name for its models.",
+            "Query each Pod by its own name: which models does it have?",
             "kubectl get pods -l app=ollama -o name",
             (
                 'for pod in lab.get("pods", selector="app=ollama").column("NAME"): '
@@ -83,7 +83,7 @@ STEPS = (
         deployment_probes.a_new_pod_lacks_model,
         _scaled(4, 3),
         ladder=Ladder(
-            "Who gave the other three their model, and who was there when the fourth came?",
+            "You pulled the model into three Pods. Who pulled it into the fourth?",
             "There should be four Pods; the newest has no model.",
             "kubectl get pods -l app=ollama --sort-by=.metadata.creationTimestamp",
             'lab.scale("deployment/ollama", replicas=4); lab.rollout("deployment/ollama")',

@@ -42,8 +42,8 @@ STEPS = (
         deployment_probes.of_release(model_probes.pods_bring_model(3), values={"replicaCount": 3}),
         State(release={"replicaCount": 3}, brings=True),
         ladder=Ladder(
-            "Which value of the chart says how many, and which ones must stay as they are?",
-            "What you do not name falls back to the chart's own: no model.",
+            "Which value sets the number of Pods, and which ones must stay as they are?",
+            "A value that you do not set gets the chart's default: no model.",
             "helm get values ollama; helm show values ollama/ollama",
             (
                 'lab.helm_upgrade("ollama", "ollama", repo=os.environ["CHARTS"], '

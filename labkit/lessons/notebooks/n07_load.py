@@ -29,8 +29,8 @@ STEPS = (
         _PARALLEL,
         ladder=Ladder(
             (
-                "What says to Ollama how many prompts it may answer at a time, and what is lost "
-                "with it?"
+                "Which variable sets how many prompts Ollama answers at a time? What does a new "
+                "Pod lack?"
             ),
             "Its log names OLLAMA_NUM_PARALLEL at its start; a changed Deployment has a new Pod.",
             (

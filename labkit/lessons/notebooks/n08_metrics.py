@@ -15,7 +15,7 @@ STEPS = (
         State(_PROXY, pulled=_EVERY_POD, slow=True),
         ladder=Ladder(
             "Who counts the questions and the answers, and who reads those figures?",
-            "Each Pod has two ports for Prometheus; up says whether it could read them.",
+            "Each Pod has two ports for Prometheus. `up` is 1 where it could read them.",
             "kubectl get pods -l app=ollama; kubectl logs deployment/ollama --container haproxy",
             'lab.apply("k8s/steps/08-proxy"); lab.rollout("deployment/ollama")',
         ),
