@@ -9,10 +9,12 @@ from labkit.errors import CommandFailed, TimedOut, Unsupported
 from labkit.jupyter import server as jupyter
 from labkit.setup.cluster import kind as cluster
 from labkit.setup.cluster import labs, model, monitoring, services
+from labkit.setup.host import speed
 from labkit.setup.host.jobs import Job
 from labkit.setup.host.progress import Reporter
 
 ANSWER = model.Answer("A Pod is small.", 1000.0)
+MACHINE = speed.Machine(20.0, "", 2.0, 1.0, 8 << 30, 50 << 30, "boot")
 
 
 @pytest.fixture
@@ -46,6 +48,7 @@ def run(monkeypatch):
         monkeypatch.setattr(cluster, "delete", delete)
         monkeypatch.setattr(cluster, "ensure", ensure)
         monkeypatch.setattr(up.registry, "connect", lambda: None)
+        monkeypatch.setattr(speed, "ensure", lambda: MACHINE)  # to measure one takes seconds
         chosen = up.Options(jupyter=False, **options)
         return up.Up(chosen, Reporter(), lambda question: True), done
 
