@@ -46,7 +46,11 @@ def test_each_kind_of_test_is_told_apart(tmp_path):
         text=True,
         check=False,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # they cost the most of its start
+        },
     )
     outcomes = [
         line.split("::")[1].split()[:2] for line in done.stdout.splitlines() if "::" in line

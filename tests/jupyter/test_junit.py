@@ -50,7 +50,7 @@ def cases(tmp_path_factory):
     (folder / "test_any.py").write_text(TESTS)
     cells = [new_code_cell("1"), new_code_cell("1 / 0"), new_code_cell("2")]
     nbformat.write(new_notebook(cells=cells), folder / "any.ipynb")
-    words = [sys.executable, "-P", "-m", "pytest", "--nbval-lax"]
+    words = [sys.executable, "-P", "-m", "pytest", "-plabkit.jupyter", "--nbval-lax"]
     words += ["--nbval-current-env", *junit.options(folder / "all"), "."]
     env = {**os.environ, "HOME": str(folder)}
     subprocess.run(words, cwd=folder, env=env, check=False, capture_output=True)
