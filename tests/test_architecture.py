@@ -82,30 +82,67 @@ def test_nothing_imports_upwards_and_there_is_no_circle():
     assert f"{len(CONTRACTS)} kept, 0 broken" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("file", "line", "broken"),
-    [
-        ("ui/units.py", "from labkit.kube import session", "Imports go downwards"),
-        ("setup/host/paths.py", "from labkit.setup.build import catalog", "Imports go downwards"),
-        ("kube/refs.py", "def f():\n    from labkit.commands import up", "Imports go downwards"),
+LAYERS, RESETS, LOADS, LOADERS, CIRCLES = (one["name"] for one in CONTRACTS)
+# what is put at a file's end, the contract that this breaks, and the import that it has to name
+WRONG = {
+    (LAYERS, LOADS, CIRCLES): [
+        (
+            "ui/units.py",
+            "from labkit.kube import session",
+            LAYERS,
+            "labkit.ui.units -> labkit.kube.session",
+        ),
+        (
+            "setup/host/paths.py",
+            "from labkit.setup.build import catalog",
+            LAYERS,
+            "labkit.setup.host.paths -> labkit.setup.build.catalog",
+        ),
+        (
+            "kube/refs.py",
+            "def f():\n    from labkit.commands import up",
+            LAYERS,
+            "labkit.kube.refs -> labkit.commands.up",
+        ),
+        (
+            "load/clock.py",
+            "from labkit.ui import units",
+            LOADS,
+            "labkit.load.clock -> labkit.ui.units",
+        ),
+    ],
+    (RESETS, LOADERS, CIRCLES): [
         (
             "lessons/fault.py",
             "from labkit.lessons.reset import lease",
-            "lessons/reset stands above",
+            RESETS,
+            "labkit.lessons.fault -> labkit.lessons.reset.lease",
         ),
-        ("load/clock.py", "from labkit.ui import units", "load imports nothing of labkit"),
-        ("ollama/hey.py", "from labkit.load import plan", "only measure and commands"),
-        ("ui/table.py", "from labkit.ui import chart", "no circle"),
+        (
+            "ollama/hey.py",
+            "from labkit.load import plan",
+            LOADERS,
+            "labkit.ollama.hey -> labkit.load.plan",
+        ),
+        ("ui/table.py", "from labkit.ui import chart", CIRCLES, ".table -> .chart"),
     ],
-)
-def test_a_wrong_import_is_found(tmp_path, file, line, broken):
+}
+
+
+@pytest.mark.parametrize("broken", WRONG, ids=["upwards", "past a door"])
+def test_each_wrong_import_is_found_by_its_contract_and_the_others_are_kept(tmp_path, broken):
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(ROOT / "labkit", tmp_path / "labkit", ignore=shutil.ignore_patterns("*.pyc"))
-    with (tmp_path / "labkit" / file).open("a") as source:
-        source.write(f"\n\n{line}\n")
+    for file, line, _, _ in WRONG[broken]:
+        with (tmp_path / "labkit" / file).open("a") as source:
+            source.write(f"\n\n{line}\n")
     done = linted(tmp_path)
     assert done.returncode == 1, done.stdout
-    kept = re.findall(r"^(.*) KEPT", done.stdout, re.MULTILINE)
-    lost = re.findall(r"^(.*) BROKEN", done.stdout, re.MULTILINE)
-    assert any(name.startswith(broken) for name in lost)
-    assert kept, "the others are read too"
+    verdicts = dict(re.findall(r"^(.*) (KEPT|BROKEN)$", done.stdout, re.MULTILINE))
+    assert verdicts == {
+        one["name"]: "BROKEN" if one["name"] in broken else "KEPT" for one in CONTRACTS
+    }
+    parts = re.split(r"^(.+)\n-{4,}$", done.stdout, flags=re.MULTILINE)
+    told = dict(zip(parts[1::2], parts[2::2], strict=True))
+    for _, _, contract, named in WRONG[broken]:
+        assert named in told[contract]
