@@ -1,5 +1,6 @@
 """The hooks before a commit: each finds its planted mistake, and nothing is fetched for them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,23 +23,17 @@ def book_of(*cells) -> str:
     return nbformat.writes(new_notebook(cells=[*NOTEBOOK.cells, *cells])) + "\n"
 
 
+CLEAN = {"good.py": "import os\n\nprint(os.name)\n", "good.ipynb": book_of()}
+# file: what is in it, and the hooks that have to name it
 MISTAKES = {
-    "none": ("good.py", "import os\n\nprint(os.name)\n", set()),
-    "a clean notebook": ("good.ipynb", book_of(), set()),
-    "an import that is not used": ("bad.py", "import os\n", {"ruff-check"}),
-    "quotes": ("bad.py", "print('x')\n", {"ruff-format"}),
-    "a pipe": (
-        "bad.ipynb",
-        book_of(new_code_cell("!kubectl get pods | head")),
-        {"notebook-lint"},
-    ),
-    "a folded cell": (
-        "bad.ipynb",
+    "unused.py": ("import os\n", {"ruff-check"}),
+    "quotes.py": ("print('x')\n", {"ruff-format"}),
+    "pipe.ipynb": (book_of(new_code_cell("!kubectl get pods | head")), {"notebook-lint"}),
+    "folded.ipynb": (
         book_of(new_code_cell("print('x')", metadata={"collapsed": True})),
         {"nbstripout"},
     ),
-    "an output": (
-        "bad.ipynb",
+    "output.ipynb": (
         book_of(new_code_cell("print('x')", outputs=[PRINTED], execution_count=1)),
         {"notebook-lint", "nbstripout"},
     ),
@@ -59,18 +54,43 @@ def repository(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("name", "text", "hooks"), MISTAKES.values(), ids=MISTAKES)
-def test_each_hook_finds_its_mistake_and_no_other(repository, monkeypatch, name, text, hooks):
+@pytest.fixture
+def committed(repository, monkeypatch):
+    """What each hook says of these files, and the exit code of all."""
     monkeypatch.setenv("PRE_COMMIT_HOME", str(repository / ".git/pre-commit"))
-    (repository / name).write_text(text)
-    words = [sys.executable, "-P", "-m", "pre_commit", "run", "--color=never", "--files", name]
-    done = subprocess.run(words, cwd=repository, capture_output=True, text=True, check=False)
-    (repository / name).unlink()
-    known = {hook["id"] for hook in yaml.safe_load(CONFIG.read_text())["repos"][0]["hooks"]}
-    failed = {line.rpartition("id: ")[2] for line in done.stdout.splitlines() if "hook id" in line}
-    assert (failed, done.returncode) == (hooks, 1 if hooks else 0), done.stdout + done.stderr
-    assert hooks <= known
-    assert "Passed" in done.stdout or len(hooks) > 1
+
+    def run(files: dict[str, str]) -> tuple[dict[str, str], int]:
+        for name, text in files.items():
+            (repository / name).write_text(text)
+        words = [sys.executable, "-P", "-m", "pre_commit", "run", "--color=never", "--files"]
+        words += [*files, "--verbose"]  # it names each hook, also one that passes
+        done = subprocess.run(words, cwd=repository, capture_output=True, text=True, check=False)
+        for name in files:
+            (repository / name).unlink()
+        parts = re.split(r"^- hook id: (.*)$", done.stdout, flags=re.MULTILINE)
+        assert "Skipped" not in done.stdout, done.stdout + done.stderr
+        return dict(zip(parts[1::2], parts[2::2], strict=True)), done.returncode
+
+    return run
+
+
+def test_each_hook_names_the_files_with_its_mistake_and_no_other(committed):
+    said, code = committed({name: text for name, (text, _) in MISTAKES.items()} | CLEAN)
+    assert code == 1
+    assert set(said) == {
+        one["id"] for one in yaml.safe_load(CONFIG.read_text())["repos"][0]["hooks"]
+    }
+    for name, (_, hooks) in MISTAKES.items():
+        assert {hook for hook, text in said.items() if name in text} == hooks, said
+    assert not [hook for hook, text in said.items() if "good." in text], said
+    assert all("- exit code: 1" in text for text in said.values()), said
+
+
+def test_what_has_no_mistake_passes_every_hook(committed):
+    said, code = committed(CLEAN)
+    assert code == 0, said
+    assert len(said) == 4
+    assert not [hook for hook, text in said.items() if "exit code" in text], said
 
 
 def test_every_hook_is_local_and_runs_what_is_pinned_in_the_environment():
