@@ -36,6 +36,7 @@ BUDGETS_S = {
     "long": 120 * 60,
 }
 
+_ROOT = Path(__file__).resolve().parents[2]
 _PYTHON = [sys.executable, "-P", "-m"]
 _LINT_IMPORTS = str(Path(sys.executable).with_name("lint-imports"))
 PYTEST = [*_PYTHON, "pytest"]
@@ -51,14 +52,21 @@ _MISTAKES = [
 _METRICS = [
     f"tests/cluster/test_{name}.py" for name in ("alerts", "load", "passing", "prometheus", "proxy")
 ]
+# of the load engine's those that run it: they measure, each with nothing beside it. The others
+# compute alone, and do so beside all else
+_COMPUTE = "fuzz histogram options plan properties report result schedule wire".split()
+_LOAD = [
+    name
+    for name in (f"tests/load/{file.name}" for file in sorted(_ROOT.glob("tests/load/test_*.py")))
+    if name not in [f"tests/load/test_{stem}.py" for stem in _COMPUTE]
+]
 _TWO_LABS = ["tests/cluster/test_two_labs.py"]
 _SLOWEST = "--durations=8"
 # those that build, pull and measure most are proved with 0.4 of each core
 _ON_A_SLOW_MACHINE = ["notebooks/05-models-everywhere.ipynb", "notebooks/07-load.ipynb"]
-_NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 _AT_FULL_SPEED = [
     name
-    for name in (f"notebooks/{file.name}" for file in sorted(_NOTEBOOKS.glob("*.ipynb")))
+    for name in (f"notebooks/{file.name}" for file in sorted(_ROOT.glob("notebooks/*.ipynb")))
     if name not in _ON_A_SLOW_MACHINE
 ]
 
@@ -75,10 +83,10 @@ COMMANDS = {
         # at a time, but for those that measure
         [
             *[*PYTEST, "--numprocesses=2", "--dist=loadfile", "--doctest-modules"],
-            *[f"--ignore=tests/{name}" for name in ("cluster", "browser", "load")],
+            *[f"--ignore={name}" for name in ("tests/cluster", "tests/browser", *_LOAD)],
             *["tests", "labkit", "tools"],
         ],
-        [*PYTEST, "tests/load"],
+        [*PYTEST, *_LOAD],
     ],
     "build": [[*_PYTHON, "labkit", "up", "--yes"]],
     "cluster": [

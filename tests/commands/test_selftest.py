@@ -1,5 +1,6 @@
 """labkit/commands/selftest.py: which tiers run, what their end is, and what is kept of a run."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -42,7 +43,9 @@ def commands(monkeypatch, tmp_path):
 
 LAYERS = str(Path(sys.executable).with_name("lint-imports"))
 QUICK = ["ruff check", "ruff format", LAYERS, "mypy", "labkit.jupyter.lint notebooks"]
-QUICK += ["pytest tests labkit tools", "pytest tests/load"]
+MEASURING = "addresses clocks command descriptors dialects misbehaving open_loop recorded varied"
+LOAD = [f"tests/load/test_{name}.py" for name in MEASURING.split()]
+QUICK += ["pytest tests labkit tools", " ".join(["pytest", *LOAD])]
 UP, CLUSTER = "labkit up", "pytest tests/cluster"
 
 
@@ -83,6 +86,17 @@ LONG = [FULL, files("two_labs"), *WALKS, "tests/long.py"]
 def test_without_a_word_all_tiers_run_and_always_in_the_same_order(commands, words, expected):
     assert selftest.main(words) == 0
     assert commands[0] == expected
+
+
+def test_each_file_of_the_load_engine_runs_once_and_with_nothing_beside_it_where_it_measures():
+    beside, alone = tiers.COMMANDS["quick"][-2:]
+    assert alone[len(tiers.PYTEST) :] == LOAD
+    ignored = [word.removeprefix("--ignore=") for word in beside if word.startswith("--ignore=")]
+    assert ignored == ["tests/cluster", "tests/browser", *LOAD]
+    files = {f"tests/load/{file.name}" for file in selftest.ROOT.glob("tests/load/test_*.py")}
+    measures = re.compile(r"engine\.run\(|\b(monotonic|perf_counter|sleep|Popen|socket)\b")
+    found = {file for file in files if measures.search((selftest.ROOT / file).read_text())}
+    assert found <= set(LOAD) < files
 
 
 def test_a_failed_check_does_not_hide_the_checks_after_it(commands):
