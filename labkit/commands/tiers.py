@@ -61,7 +61,8 @@ _LOAD = [
     if name not in [f"tests/load/test_{stem}.py" for stem in _COMPUTE]
 ]
 _TWO_LABS = ["tests/cluster/test_two_labs.py"]
-_SLOWEST = "--durations=8"
+# the tier `build` has just run `up`: each process looks whether that is so still
+_ON_THE_LAB = [*PYTEST, "--lab-is-up", "--durations=8"]
 # those that build, pull and measure most are proved with 0.4 of each core
 _ON_A_SLOW_MACHINE = ["notebooks/05-models-everywhere.ipynb", "notebooks/07-load.ipynb"]
 _AT_FULL_SPEED = [
@@ -92,21 +93,21 @@ COMMANDS = {
     "cluster": [
         # two files at a time: most of a test is waiting for the cluster
         [
-            *[*PYTEST, _SLOWEST, "--numprocesses=2", "--dist=loadfile"],
+            *[*_ON_THE_LAB, "--numprocesses=2", "--dist=loadfile"],
             *[f"--ignore={file}" for file in (*_LIFE, *_METRICS, *_STEPS, *_MISTAKES, *_TWO_LABS)],
             "tests/cluster",
         ],
-        [*PYTEST, _SLOWEST, *_LIFE],
+        [*_ON_THE_LAB, *_LIFE],
     ],
-    "metrics": [[*PYTEST, _SLOWEST, *_METRICS]],
+    "metrics": [[*_ON_THE_LAB, *_METRICS]],
     "notebooks": [
         [*NOTEBOOKS, *_AT_FULL_SPEED],
         [*NOTEBOOKS, "--cpu", "0.4", *_ON_A_SLOW_MACHINE],
     ],
     # their tests do not need each other, and each worker has a namespace of its own
     "steps": [
-        [*PYTEST, _SLOWEST, "--numprocesses=3", "--dist=load", "--maxschedchunk=1", *_STEPS],
-        [*PYTEST, _SLOWEST, *_MISTAKES],
+        [*_ON_THE_LAB, "--numprocesses=3", "--dist=load", "--maxschedchunk=1", *_STEPS],
+        [*_ON_THE_LAB, *_MISTAKES],
     ],
     "browser": [[*PYTEST, "tests/browser"]],
     "long": [

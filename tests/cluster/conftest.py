@@ -22,6 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = (
+        "./lab test has brought the lab up: look whether it is so, in place of one `up` a process"
+    )
+    parser.addoption("--lab-is-up", action="store_true", help=text)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:  # all that pytest collects, not this folder's alone
         if item.path.is_relative_to(Path(__file__).parent):
@@ -59,10 +66,11 @@ def _done(command: list, timeout_s: float, *, terminal: bool = False, **options)
 
 
 @pytest.fixture(scope="session")
-def lab() -> Run:
+def lab(request) -> Run:
     """Runs `./lab`; the lab is up when the first test begins."""
-    done = run("up", "--yes", timeout_s=5400)
-    assert done.returncode == 0, done.stdout + done.stderr
+    if not (request.config.getoption("--lab-is-up") and run("status").returncode == 0):
+        done = run("up", "--yes", timeout_s=5400)
+        assert done.returncode == 0, done.stdout + done.stderr
     return run
 
 

@@ -99,6 +99,14 @@ def test_each_file_of_the_load_engine_runs_once_and_with_nothing_beside_it_where
     assert found <= set(LOAD) < files
 
 
+def test_only_what_runs_after_the_build_is_told_that_the_lab_is_up():
+    told = {name: ["--lab-is-up" in one for one in found] for name, found in tiers.COMMANDS.items()}
+    on_lab = ("cluster", "metrics", "steps")
+    assert all(all(told[name]) for name in on_lab)
+    assert not any(any(found) for name, found in told.items() if name not in on_lab)
+    assert tiers.chosen(["metrics"]) == ["build", "metrics"]
+
+
 def test_a_failed_check_does_not_hide_the_checks_after_it(commands):
     ran, codes, _ = commands
     codes["ruff check"] = 1
