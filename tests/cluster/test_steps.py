@@ -67,9 +67,9 @@ def test_all_steps_are_asked_once_in_fifteen_seconds(seat):
     assert all(verdict.passed is not None for verdict in found)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def warned(twins):
-    """The namespace of printed lines warns of what `restricted` would reject."""
+    """The namespace of printed lines, which no other test asks, warns as for `restricted`."""
     label = "pod-security.kubernetes.io/warn={}"
     words = ("label", "--overwrite", "namespace", twins.theirs)
     labs.Lab().kubectl(*words, label.format("restricted"))
