@@ -148,7 +148,7 @@ def _start(work: Path, context: str, before: Server | None, terminal: list[str])
 
 
 def _command(port: int, work: Path, terminal: list[str]) -> list[str]:
-    words = [sys.executable, "-P", "-m", "jupyterlab", "--no-browser"]
+    words = [sys.executable, "-P", "-m", "labkit.jupyter.labapp", "--no-browser"]
     settings = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,

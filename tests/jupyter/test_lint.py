@@ -1,5 +1,6 @@
 """Each rule of the linter: a notebook that it refuses, and one like it that it lets pass."""
 
+import sys
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,11 @@ START = "import labkit as lab\n\nlab.start()"
 
 
 FOLDED = "<details>\n<summary>A solution</summary>\n\n```python\n{}\n```\n\n</details>"
+
+
+def test_what_reads_notebooks_builds_no_grammar_of_iris():
+    assert {"nbformat.validator", "jsonschema"} <= set(sys.modules)
+    assert not {"rfc3987_syntax.syntax_helpers", "lark"} & set(sys.modules)
 
 
 def notebook(*cells: str | tuple[str, ...], title: str = "# Title") -> nbformat.NotebookNode:
