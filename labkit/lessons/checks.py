@@ -14,6 +14,7 @@ from labkit.kube import session
 from labkit.kube.session import Session
 from labkit.lessons import hints, progress, steps
 from labkit.lessons.seen import Seen
+from labkit.lessons.step import Step
 from labkit.setup.cluster.outage import asked_again
 from labkit.setup.host import speed
 from labkit.setup.host.poll import Poll
@@ -157,12 +158,12 @@ def _dated(found: list[Verdict], here: Session) -> list[Verdict]:
     ]
 
 
-def _at_once(groups: list[list[steps.Step]], here: Session, count: int) -> list[Verdict]:
+def _at_once(groups: list[list[Step]], here: Session, count: int) -> list[Verdict]:
     """Return the verdicts on the steps of each group, with so many groups at the same time."""
     if len(groups) > 1:
         here.api.resource("pods")  # what kinds there are is asked once, and not by each thread
 
-    def of(group: list[steps.Step]) -> list[Verdict]:
+    def of(group: list[Step]) -> list[Verdict]:
         return [_once(one, here) for one in group]
 
     with ThreadPoolExecutor(count) as pool:
@@ -190,7 +191,7 @@ def report(found: list[Verdict]) -> str:
     return "\n".join(lines + [f"{name}: {text}" for name, text in more.items() if text])
 
 
-def _patiently(step: steps.Step, here: Session, timeout_s: float) -> Verdict:
+def _patiently(step: Step, here: Session, timeout_s: float) -> Verdict:
     try:
         return _wait_for(step, timeout_s)
     except CheckFailed as error:
@@ -200,7 +201,7 @@ def _patiently(step: steps.Step, here: Session, timeout_s: float) -> Verdict:
         return Verdict(step.id, f"{error.happened}: {error.saw}", passed=None, fix=error.hint)
 
 
-def _once(step: steps.Step, here: Session) -> Verdict:
+def _once(step: Step, here: Session) -> Verdict:
     try:
         seen = _look(step, here)
     except LabError as error:
@@ -208,7 +209,7 @@ def _once(step: steps.Step, here: Session) -> Verdict:
     return Verdict(step.id, seen.saw) if seen.passed else _not_done(step, seen, 0.0)
 
 
-def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
+def _wait_for(step: Step, timeout_s: float) -> Verdict:
     here = session.current()
     poll = Poll(timeout_s, every_s=PAUSE_S)
     look = partial(_look, step, here)
@@ -234,7 +235,7 @@ def _wait_for(step: steps.Step, timeout_s: float) -> Verdict:
             poll.pause()
 
 
-def _failed(step: steps.Step, here: Session, seen: Seen, waited_s: float) -> CheckFailed:
+def _failed(step: Step, here: Session, seen: Seen, waited_s: float) -> CheckFailed:
     """What was seen, the likely cause, and the first hint: a question, not the answer."""
     verdict = _with_cause(_not_done(step, seen, waited_s), hints.likely(here))
     saw = f"{verdict.saw}; likely: {verdict.cause}" if verdict.cause else verdict.saw
@@ -248,13 +249,13 @@ def _with_cause(verdict: Verdict, mistake: Mistake | None) -> Verdict:
     return replace(verdict, cause=mistake.cause, fix=mistake.fix, look=mistake.look)
 
 
-def _not_done(step: steps.Step, seen: Seen, waited_s: float) -> Verdict:
+def _not_done(step: Step, seen: Seen, waited_s: float) -> Verdict:
     verdict = Verdict(step.id, seen.saw, waited_s, passed=False, fix=seen.hint)
     ladder = step.ladder
     return replace(verdict, question=ladder.question, look=ladder.look) if ladder else verdict
 
 
-def _look(step: steps.Step, here: Session) -> Seen:
+def _look(step: Step, here: Session) -> Seen:
     """What the check sees; a Pod that ends during the query is something seen too."""
     try:
         return step.check(here)

@@ -10,7 +10,7 @@ from labkit.kube import session
 from labkit.kube.session import Session
 from labkit.learner import solutions
 from labkit.lessons import steps
-from labkit.lessons.step import Ladder
+from labkit.lessons.step import Ladder, Step
 from labkit.ui.notebook import Shown
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def solution(step: str) -> Hint:
     raise LabError(f"{step} has no solution", saw, f'lab.hint("{step}")')
 
 
-def of(name: str) -> tuple[steps.Step, Ladder]:
+def of(name: str) -> tuple[Step, Ladder]:
     """Return a step and its hints. Raise UnknownStep, or LabError when it has no hints."""
     one = steps.one(name)
     if one.ladder is None:
@@ -89,7 +89,7 @@ def with_cause(ladder: Ladder, here: Session) -> Ladder:
     return ladder._replace(pointer=f"Likely: {found.cause}. {ladder.pointer}", look=found.look)
 
 
-def first(step: steps.Step, otherwise: str) -> str:
+def first(step: Step, otherwise: str) -> str:
     """The question for one whose check has failed, and how to get more."""
     if not step.ladder:
         return otherwise

@@ -29,6 +29,7 @@ from labkit.lessons.reset import delete, fill, helm_state, lease
 from labkit.lessons.reset.fill import Change
 from labkit.lessons.reset.plan import compared
 from labkit.lessons.reset.readiness import until_ready
+from labkit.lessons.step import Step
 from labkit.ollama import models
 from labkit.setup.cluster import outage
 from labkit.setup.host import speed
@@ -92,13 +93,13 @@ def reset(step: str | None = None, *, timeout_s: float | None = None) -> Reached
 
 
 @overload
-def go(step: steps.Step | None, *, timeout_s: float | None = None) -> Reached: ...
+def go(step: Step | None, *, timeout_s: float | None = None) -> Reached: ...
 @overload
 def go(
-    step: steps.Step | None, *, timeout_s: float | None = None, agree: Callable[[], bool]
+    step: Step | None, *, timeout_s: float | None = None, agree: Callable[[], bool]
 ) -> Reached | None: ...
 def go(
-    step: steps.Step | None,
+    step: Step | None,
     *,
     timeout_s: float | None = None,
     agree: Callable[[], bool] = lambda: True,
