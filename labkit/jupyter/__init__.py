@@ -1,6 +1,6 @@
 """JupyterLab on the learner's copies, and notebooks run and linted.
 
-It keeps jsonschema's check of IRIs away. No schema of a notebook asks for that check. It builds
+It keeps jsonschema's check of IRIs away. No schema of a notebook needs that check. It builds
 its grammar in each process that reads notebooks: 2 of the 2.6 seconds of `import nbformat`.
 pytest loads this first of all (pyproject.toml).
 """
