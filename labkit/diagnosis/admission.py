@@ -71,6 +71,22 @@ def unknown_field(facts: Facts) -> str:
     return f"the API server reported: {found[0]}" if found else ""
 
 
+def no_limits(facts: Facts) -> str:
+    return symptoms.not_created(facts, r"failed quota: [^()\n]+")
+
+
+def outside_range(facts: Facts) -> str:
+    said = (
+        r"(?:maximum|minimum) \S+ usage per \w+ is [\w.]+(?:, but \w+ is \w+)?"
+        r"|\S+ max limit to request ratio per \w+ is [\w.]+"
+    )
+    return symptoms.not_created(facts, said)
+
+
+def baseline(facts: Facts) -> str:
+    return symptoms.not_created(facts, r'violates PodSecurity "baseline[^"]*": [^\n]+')[:250]
+
+
 def webhook_denied(facts: Facts) -> str:
     said = (
         r"admission webhook \"[^\"]+\" denied the request[^\n]*"
@@ -139,6 +155,38 @@ ROWS = (
         "the API server's message in the error",
         unknown_field,
         unless="kubectl explain KIND.PATH lists the field",
+    ),
+    Mistake(
+        "quota-wants-limits",
+        "failed quota: … must specify limits.memory",
+        "the namespace has a ResourceQuota on requests or limits, and the container names none",
+        "kubectl set resources deployment/ollama --requests=cpu=100m,memory=1Gi"
+        " --limits=memory=1Gi",
+        "kubectl describe resourcequotas",
+        "condition ReplicaFailure and event FailedCreate of workloads; the error",
+        no_limits,
+        unless="each container names what the message asks for",
+    ),
+    Mistake(
+        "outside-limit-range",
+        "maximum memory usage per Container is …, but limit is …; minimum …",
+        "a LimitRange of the namespace allows less, or wants more, than the container names",
+        "name what the message allows: kubectl set resources deployment/ollama --limits=memory=…",
+        "kubectl describe limitranges",
+        "condition ReplicaFailure and event FailedCreate of workloads; the error",
+        outside_range,
+        unless="requests and limits lie between Min and Max",
+    ),
+    Mistake(
+        "baseline-namespace",
+        'violates PodSecurity "baseline"',
+        "the namespace accepts no Pod with rights on its node: hostPath, hostNetwork, privileged",
+        "take what the message names out of the Pod: an emptyDir or a claim for hostPath, a Service"
+        " for hostNetwork or hostPort",
+        "kubectl get namespaces --show-labels",
+        "condition ReplicaFailure and event FailedCreate of workloads; the error",
+        baseline,
+        unless="the namespace's label pod-security.kubernetes.io/enforce is privileged",
     ),
     Mistake(
         "policy-denied",

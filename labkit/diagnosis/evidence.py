@@ -13,6 +13,8 @@ from labkit.kube import refs
 
 _REVISION = "deployment.kubernetes.io/revision"
 HASH = "controller-revision-hash"
+_TEMPLATE = "template.generation"
+GENERATION = "pod-template-generation"
 _CREATED = ("FailedCreate", "SuccessfulCreate")
 
 
@@ -24,8 +26,12 @@ def now(facts: Facts) -> Facts:
     []
     """
     sets = _newest_sets(facts)
-    pods = _left_over(_counting(facts, sets), _done(facts))
+    jobs = _newest_jobs(facts)
+    past = {one["metadata"].get("uid", "") for one in facts.jobs if one not in jobs}
+    pods = [pod for pod in _counting(facts, sets) if not owners_of(pod) & past]
+    pods = _left_over(pods, _done(facts))
     kept = {
+        "jobs": jobs,
         "deployments": [_observed(one) for one in facts.deployments],
         "statefulsets": [_observed(one) for one in facts.statefulsets],
         "daemonsets": [_observed(one) for one in facts.daemonsets],
@@ -78,8 +84,8 @@ def _counting(facts: Facts, sets: list[dict]) -> list[dict]:
     counted = {one["metadata"].get("uid") for one in sets}
     old = {one["metadata"].get("uid") for one in facts.replicasets} - counted
     templates = {
-        one["metadata"].get("uid"): one.get("status", {}).get("updateRevision", "")
-        for one in facts.statefulsets
+        **{one["metadata"].get("uid"): _revision(one) for one in facts.statefulsets},
+        **{one["metadata"].get("uid"): _generation(one) for one in facts.daemonsets},
     }
     waiting = {
         one["metadata"].get("uid")
@@ -89,23 +95,56 @@ def _counting(facts: Facts, sets: list[dict]) -> list[dict]:
     found = []
     for pod in facts.pods:
         owners = owners_of(pod)
-        label = pod["metadata"].get("labels", {}).get(HASH, "")
+        labels = pod["metadata"].get("labels", {})
+        made_of = {f"{key}={labels[key]}" for key in (HASH, GENERATION) if key in labels}
         newest = {templates[owner] for owner in owners & templates.keys()} - {""}
         if refs.stays(pod) and not owners & (old | waiting):
-            is_old = bool(label and newest and label not in newest)
+            is_old = bool(newest and _keys(newest) <= _keys(made_of) and not newest & made_of)
             found.append(_unread(pod) if is_old else pod)
     return found
 
 
-def _unread(pod: dict) -> dict:
-    """A StatefulSet's Pod of an earlier template, without what its containers report.
+def _revision(item: dict) -> str:
+    """The label that a StatefulSet gives to the Pods of its newest template."""
+    found = item.get("status", {}).get("updateRevision", "")
+    return found and f"{HASH}={found}"
 
-    It is still there, and while it is not ready it keeps the StatefulSet from replacing it.
+
+def _generation(item: dict) -> str:
+    """The label that a DaemonSet gives to the Pods of its newest template."""
+    found = item["metadata"].get("annotations", {}).get(f"deprecated.daemonset.{_TEMPLATE}", "")
+    return found and f"{GENERATION}={found}"
+
+
+def _keys(labels: set[str]) -> set[str]:
+    return {one.partition("=")[0] for one in labels}
+
+
+def _unread(pod: dict) -> dict:
+    """A Pod of an earlier template that is not replaced yet, without what its containers report.
+
+    A StatefulSet's keeps it from replacing that while it is not ready.
     """
     status = pod.get("status", {})
     kept = {key: status[key] for key in ("phase", "startTime", "podIP") if key in status}
     ready = [one for one in status.get("conditions", []) if one["type"] == "Ready"]
     return {**pod, "status": {**kept, "conditions": ready}}
+
+
+def _newest_jobs(facts: Facts) -> list[dict]:
+    """Jobs that stand alone, and the newest one of each CronJob."""
+    newest: dict[str, str] = {}
+    for one in facts.jobs:
+        for owner in owners_of(one):
+            newest[owner] = max(newest.get(owner, ""), _born(one))
+    return [
+        one for one in facts.jobs if all(newest[owner] == _born(one) for owner in owners_of(one))
+    ]
+
+
+def _born(item: dict) -> str:
+    found: str = item["metadata"].get("creationTimestamp", "")
+    return found
 
 
 def _done(facts: Facts) -> set[str]:
@@ -119,11 +158,17 @@ def _done(facts: Facts) -> set[str]:
 
 
 def _left_over(pods: list[dict], done: set[str]) -> list[dict]:
-    """Without evicted Pods in whose place another one is ready, and first tries of Jobs."""
+    """Without evicted Pods in whose place another one is ready, and earlier tries of Jobs."""
+    tries: dict[str, str] = {}
+    for pod in pods:
+        if pod.get("status", {}).get("phase") != "Failed":
+            for owner in _jobs_of(pod):
+                tries[owner] = max(tries.get(owner, ""), _born(pod))
     pods = [
         pod
         for pod in pods
-        if pod.get("status", {}).get("phase") != "Failed" or not owners_of(pod) & done
+        if pod.get("status", {}).get("phase") != "Failed"
+        or not (owners_of(pod) & done or any(tries.get(o, "") > _born(pod) for o in _jobs_of(pod)))
     ]
     served = set().union(*(owners_of(pod) for pod in pods if refs.ready(pod)), set())
     return [
@@ -133,6 +178,11 @@ def _left_over(pods: list[dict], done: set[str]) -> list[dict]:
         or not (owners_of(pod) & served)
         or "reason" not in pod["status"]
     ]
+
+
+def _jobs_of(pod: dict) -> list[str]:
+    owners = pod["metadata"].get("ownerReferences", [])
+    return [one.get("uid", "") for one in owners if one.get("kind") == "Job"]
 
 
 def _fresh(facts: Facts) -> list[dict]:

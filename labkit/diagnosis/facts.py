@@ -67,6 +67,10 @@ class Facts:
         yield from (("job", one) for one in self.jobs)
         yield from (("replicaset", one) for one in self.replicasets)
 
+    def hides(self, word: str) -> bool:
+        """May the user not list these? Then that there are none says nothing."""
+        return any(one.startswith(f"{word}: ") for one in self.unread)
+
     def told(self, item: dict) -> list[dict]:
         """The events of an object, the oldest first."""
         uid = item["metadata"].get("uid")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,16 +22,18 @@ from labkit.diagnosis.facts import (
     repository,
     runs,
 )
-from labkit.errors import LabError, Refused
+from labkit.errors import ApiSilent, LabError, Refused
 from labkit.kube import helm, pod_status
 from labkit.kube.session import Session
 from labkit.setup.build import catalog, registry
 from labkit.setup.cluster import kind, labs
+from labkit.setup.host import speed
 from labkit.ui import units
 
 ASK_S = 2.0  # a Pod that is ill may not answer at all
 MOST = 20  # Pods that are asked for words
 AT_ONCE = 8
+LIMIT_S = 20.0  # for all of it, however silent the API server becomes meanwhile
 # where lines land that were typed without the lab's exports, or for another of its namespaces
 LANDINGS = ("default", labs.LEARNER)
 # an Ollama that nobody reaches says at its start where it listens, others what they did last
@@ -50,6 +53,43 @@ _LISTS = {  # field of Facts → kubectl's word
 }
 
 
+class _Asked:
+    """The API of a session until a deadline: then it is silent, without being asked."""
+
+    def __init__(self, session: Session, limit_s: float) -> None:
+        self.namespace, self.context = session.namespace, session.context
+        self.api = session.api
+        self._deadline = time.monotonic() + limit_s
+
+    def listed(self, word: str, namespace: str = "", accept: str = "", **query: str) -> list[dict]:
+        """All objects of a kind. Raises LabError."""
+        path = self.api.resource(word).path(namespace or self.namespace)
+        more = {"accept": accept} if accept else {}
+        answer = self.api.request(
+            "GET", path, query=query, timeout_s=self._left_s(5 * ASK_S), **more
+        )
+        # a list of metadata alone that is empty has `"items": null` (Kubernetes 1.37.2)
+        found: list[dict] = answer["items"] or []
+        return found
+
+    def of_pod(self, name: str, rest: str) -> dict:
+        """What a port of a Pod answers. Raises LabError."""
+        path = self.api.resource("pods").path(self.namespace, name)
+        return self.api.request("GET", f"{path}{rest}", timeout_s=self._left_s(ASK_S))
+
+    def log(self, name: str, namespace: str = "", **query: Any) -> str:
+        """Raises LabError."""
+        path = self.api.resource("pods").path(namespace or self.namespace, name)
+        return self.api.text(f"{path}/log", query=query, timeout_s=self._left_s(ASK_S))
+
+    def _left_s(self, most_s: float) -> float:
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            saw = "the time for all questions is up"
+            raise ApiSilent("the cluster was not asked", saw, "./lab status")
+        return min(most_s, left_s)
+
+
 def gather(
     session: Session,
     error: LabError | None = None,
@@ -60,44 +100,45 @@ def gather(
     """The facts of the session's namespace; what it may not look at counts as not there.
 
     `outside`: of a cluster or namespace that is not the workshop's, where no lesson's model,
-    mirror or registry says anything. `whole`: with what is past, for a record.
+    mirror or registry says anything. `whole`: with what is past, for a record. An API server that
+    goes away meanwhile leaves only the error: half of the facts would look like others.
     """
+    asked = _Asked(session, speed.deadline(LIMIT_S))
     found: dict = {"namespace": session.namespace, "error": str(error) if error else ""}
     found["context"] = session.context or f"kind-{kind.NAME}"
     if not outside:
         found |= {"model": labkit.model, "chosen": _chosen(session)}
     unread: list[str] = []
     try:
-        found["pods"] = _listed(session, "pods", quiet=False)
+        lists = {"pods": asked.listed("pods")}
+        for name, word in _LISTS.items():
+            lists[name] = _readable(asked, word, unread)
+        lists["releases"] = _releases(asked, unread)
     except LabError as silent:  # who is silent now is silent each time
         return Facts(**found, unread=[f"pods: {silent.saw}"])
-    for name, word in _LISTS.items():
-        found[name] = _listed(session, word, unread=unread)
-    found["events"].sort(key=_when)
-    found["releases"] = _releases(session, unread)
-    found["unread"] = unread
-    facts = Facts(**found)
+    lists["events"].sort(key=_when)
+    facts = Facts(**found, **lists, unread=unread)
     counted = evidence.now(facts)
-    words = _words(session, counted, outside=outside)
+    words = _words(asked, counted, outside=outside)
     return replace(facts if whole else counted, **words)
 
 
-def _words(session: Session, facts: Facts, *, outside: bool) -> dict[str, Any]:
+def _words(asked: _Asked, facts: Facts, *, outside: bool) -> dict[str, Any]:
     """What is not in the API server's lists: answers, logs, the lab's own registry and mirror."""
     pods = facts.pods[:MOST]
-    held, answers = _held(session, pods)
-    logs, unread = _logs(session, pods, held)
+    held, answers = _held(asked, pods)
+    logs, unread = _logs(asked, pods, held)
     found: dict[str, Any] = {"held": held, "answers": answers, "logs": logs}
     found["unread"] = [*facts.unread, *unread]
     if outside:
         return found
     found["images"] = tuple(image.name for image in catalog.load().images)
-    found["registry"] = {} if session.context else _registry(facts.pods)
+    found["registry"] = {} if asked.context else _registry(facts.pods)
     has_all = all(has(models, labkit.model) for models in held.values())
     if not has_all or len(held) < len(facts.pods):
-        found["refused"] = refused(session, facts.pods)
+        found["refused"] = _refused(asked, facts.pods)
     if not (facts.pods or any(True for _ in facts.workloads)):
-        found["elsewhere"] = _elsewhere(session)
+        found["elsewhere"] = _elsewhere(asked)
     return found
 
 
@@ -108,39 +149,21 @@ def _chosen(session: Session) -> str:
     return ""
 
 
-def _listed(
-    session: Session,
-    word: str,
-    *,
-    namespace: str = "",
-    quiet: bool = True,
-    unread: list[str] | None = None,
-    **query: str,
-) -> list[dict]:
+def _readable(asked: _Asked, word: str, unread: list[str], **query: str) -> list[dict]:
+    """All of a kind; none where the user may not list it, which is noted. Raises ApiSilent."""
     try:
-        path = session.api.resource(word).path(namespace or session.namespace)
-        return session.api.request("GET", path, query=query, timeout_s=5 * ASK_S)["items"]
+        return asked.listed(word, **query)
+    except ApiSilent:
+        raise
     except LabError as error:
-        if not quiet:
-            raise
-        if unread is not None:
-            unread.append(f"{word}: {error.saw}")
+        unread.append(f"{word}: {error.saw}")
         return []
 
 
-def _releases(session: Session, unread: list[str]) -> list[dict]:
+def _releases(asked: _Asked, unread: list[str]) -> list[dict]:
     """The metadata of Helm's own records: names, revisions and states, and no content."""
-    query = {"fieldSelector": f"type={helm.RELEASE_SECRET}"}
-    try:
-        path = session.api.resource("secrets").path(session.namespace)
-        answer = session.api.request(
-            "GET", path, query=query, accept=_METADATA, timeout_s=5 * ASK_S
-        )
-    except LabError as error:
-        unread.append(f"secrets of Helm: {error.saw}")
-        return []
-    # a list of metadata alone that is empty has `"items": null` (Kubernetes 1.37.2)
-    return [{"metadata": one["metadata"]} for one in answer["items"] or []]
+    only = {"fieldSelector": f"type={helm.RELEASE_SECRET}", "accept": _METADATA}
+    return [{"metadata": one["metadata"]} for one in _readable(asked, "secrets", unread, **only)]
 
 
 def _when(event: dict) -> str:
@@ -154,15 +177,14 @@ def _when(event: dict) -> str:
     )
 
 
-def _held(session: Session, pods: list[dict]) -> tuple[dict[str, list[str]], dict[str, int]]:
+def _held(asked: _Asked, pods: list[dict]) -> tuple[dict[str, list[str]], dict[str, int]]:
     """Pod → the models that it lists, and Pod → the HTTP status of an error in their place."""
     answers: dict[str, int] = {}
 
     def ask(pod: dict) -> list[str] | None:
         name = pod["metadata"]["name"]
-        path = session.api.resource("pods").path(session.namespace, name)
         try:
-            found = session.api.request("GET", f"{path}:11434/proxy/api/tags", timeout_s=ASK_S)
+            found = asked.of_pod(name, ":11434/proxy/api/tags")
             return [model["name"] for model in found["models"] or []]
         except (KeyError, TypeError):
             return None
@@ -190,19 +212,16 @@ def _registry(pods: list[dict]) -> dict[str, int]:
 
 
 def _logs(
-    session: Session, pods: list[dict], held: dict
+    asked: _Asked, pods: list[dict], held: dict
 ) -> tuple[dict[tuple[str, str], str], list[str]]:
     """What containers wrote, and the logs that could not be read."""
 
     def ask(place: tuple[str, str]) -> str | None:
-        path = session.api.resource("pods").path(session.namespace, place[0])
         silent = place[0] not in held and place in mains
-        query = {"container": place[1]}
         try:
-            text = session.api.text(f"{path}/log", query={**query, **_TAIL}, timeout_s=ASK_S)
+            text = asked.log(place[0], container=place[1], **_TAIL)
             if silent and text.count("\n") >= _TAIL["tailLines"]:
-                more = {**query, **_HEAD}
-                text = session.api.text(f"{path}/log", query=more, timeout_s=ASK_S) + text
+                text = asked.log(place[0], container=place[1], **_HEAD) + text
             return text
         except LabError:
             return None
@@ -224,15 +243,16 @@ def _begun(pod: dict) -> Iterator[str]:
 
 def refused(session: Session, pods: list[dict]) -> dict[str, list[str]]:
     """Pod → the models that the lab's mirror did not have for it: 404 in its proxy's log."""
-    mirrors = _listed(
-        session, "pods", namespace=labs.SYSTEM, labelSelector="app.kubernetes.io/name=models"
-    )
+    return _refused(_Asked(session, speed.deadline(LIMIT_S)), pods)
+
+
+def _refused(asked: _Asked, pods: list[dict]) -> dict[str, list[str]]:
     lines: list[dict] = []
-    for mirror in mirrors:
-        path = session.api.resource("pods").path(labs.SYSTEM, mirror["metadata"]["name"])
-        with suppress(LabError):
-            query = {"container": "haproxy", "tailLines": 1000}
-            lines += unknown(session.api.text(f"{path}/log", query=query, timeout_s=ASK_S))
+    with suppress(LabError):
+        label = "app.kubernetes.io/name=models"
+        for mirror in asked.listed("pods", labs.SYSTEM, labelSelector=label):
+            name = mirror["metadata"]["name"]
+            lines += unknown(asked.log(name, labs.SYSTEM, container="haproxy", **_TAIL))
     found: dict[str, list[str]] = {}
     for pod in pods:
         status = pod.get("status", {})
@@ -259,12 +279,14 @@ def unknown(log: str) -> list[dict]:
     return found
 
 
-def _elsewhere(session: Session) -> list[str]:
+def _elsewhere(asked: _Asked) -> list[str]:
     """Ollamas in the namespaces where a learner's line may have landed."""
     found = []
     for namespace in LANDINGS:
-        if namespace != session.namespace:
-            pods = filter(container_of, _listed(session, "pods", namespace=namespace))
-            names = [pod["metadata"]["name"] for pod in pods]
+        if namespace != asked.namespace:
+            names = []
+            with suppress(LabError):
+                pods = filter(container_of, asked.listed("pods", namespace))
+                names = [pod["metadata"]["name"] for pod in pods]
             found += [f"pod/{name} in namespace {namespace}" for name in names]
     return found

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from labkit.diagnosis import symptoms
 from labkit.diagnosis.facts import Facts, container_of
 from labkit.diagnosis.symptoms import named
+
+_ASKS = re.compile(r"\bollama(?:\s+|', ')(?:pull|push|run|create|list|ls|ps|show|cp|rm)\b")
 
 
 def misspelt_in_hook(facts: Facts) -> str:
@@ -20,6 +24,6 @@ def early_hook(facts: Facts) -> str:
     for pod in symptoms.hooks_failed(facts):
         if any(one.startswith(f"log of {named(pod)} ") for one in facts.unread):
             continue  # then nobody knows which requests it had
-        if "ollama" in str((container_of(pod) or {}).get("lifecycle")):
+        if _ASKS.search(str((container_of(pod) or {}).get("lifecycle"))):
             return f"{named(pod)}: its hook failed, and no request of it is in the server's log"
     return ""

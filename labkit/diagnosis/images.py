@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from labkit.diagnosis import symptoms
-from labkit.diagnosis.facts import Facts, not_pulled, status_of
+from labkit.diagnosis.facts import Facts, not_pulled
 from labkit.diagnosis.mistake import Mistake
 from labkit.diagnosis.symptoms import named
 from labkit.kube import pod_status
@@ -23,8 +23,7 @@ _DISK = re.compile(r"no space left on device")
 def _said(facts: Facts, pattern: re.Pattern, unless: re.Pattern | None = None) -> str:
     for pod in facts.pods:
         for container, image in not_pulled(pod).items():
-            waiting = status_of(pod, container)["state"]["waiting"]
-            said = " ".join([waiting.get("message", ""), *facts.said(pod, "Failed")])
+            said = symptoms.pull_said(facts, pod, container, image)
             found = pattern.search(said)
             if found and facts.registry.get(image) != 200 and not (unless and unless.search(said)):
                 return f"{named(pod)} wants {image}: {symptoms.end_of(found[0])}"
@@ -49,7 +48,7 @@ def disk(facts: Facts) -> str:
 
 def never(facts: Facts) -> str:
     for pod in facts.pods:
-        for status in pod_status.statuses(pod, init=False):
+        for status in pod_status.statuses(pod):
             waiting = status.get("state", {}).get("waiting", {})
             if waiting.get("reason") == "ErrImageNeverPull":
                 return f"{named(pod)}: {waiting.get('message') or status.get('image', '')}"

@@ -56,6 +56,21 @@ def probed_port(container: dict, kind: str) -> int | str | None:
     return port
 
 
+def probed_elsewhere(facts: Facts, pod: dict, kind: str) -> bool:
+    """Does a probe of a Pod's Ollama connect to a port on which that does not listen?
+
+    An image may be called so and be another program, which has the port that it declares.
+    """
+    container = container_of(pod) or {}
+    asked = number_of(pod, probed_port(container, kind))
+    if probed_port(container, kind) is None:
+        return False
+    if is_known(facts, pod):
+        return asked != listens(facts, pod)[1]
+    declared = [one["containerPort"] for one in container.get("ports", [])]
+    return bool(declared) and asked not in declared
+
+
 def number_of(pod: dict, port: int | str | None) -> int | None:
     """The number of a Pod's port, which may be named; None for a name that it lacks."""
     if isinstance(port, int) or str(port).isdecimal():
@@ -108,9 +123,11 @@ def lost(facts: Facts) -> Iterator[tuple[dict, dict, dict, int]]:
     """Service, its first port, a Pod, and where that listens: where no port leads there."""
     for service in facts.services:
         ports = service["spec"].get("ports", [])
+        if service["spec"].get("clusterIP") == "None":
+            continue  # its clients get the Pods' own addresses, and ask what port they like
         for pod in filter(runs, selected(facts, service)):
             _, listened = listens(facts, pod)
-            if pod["metadata"]["name"] not in facts.held and not _is_known(facts, pod):
+            if pod["metadata"]["name"] not in facts.held and not is_known(facts, pod):
                 continue
             targets = [port.get("targetPort", port["port"]) for port in ports]
             if any(served_beside(pod, target) for target in targets):
@@ -119,7 +136,7 @@ def lost(facts: Facts) -> Iterator[tuple[dict, dict, dict, int]]:
                 yield service, ports[0], pod, listened
 
 
-def _is_known(facts: Facts, pod: dict) -> bool:
+def is_known(facts: Facts, pod: dict) -> bool:
     """Is it known where it listens, by its log or by a manifest that is Ollama's own?"""
     container = container_of(pod) or {}
     if _LISTENS.search(facts.log_of(pod, container.get("name", ""))):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from labkit.diagnosis import ports, symptoms
-from labkit.diagnosis.facts import Facts, status_of
+from labkit.diagnosis.facts import Facts, container_of, status_of
 from labkit.diagnosis.mistake import Mistake
 from labkit.diagnosis.symptoms import named
 from labkit.kube import pod_status
@@ -18,11 +18,20 @@ _FAILED = re.compile(
 )
 _CODE = re.compile(r"HTTP probe failed with statuscode: (?P<code>\d+)")
 _LATE = re.compile(r"context deadline exceeded|i/o timeout|timed out|Client\.Timeout")
+# answers that waiting does not change: the probe itself is wrong
+_NEVER = re.compile(
+    r"not found|no such (?:file|host)|does not implement|code = Unimplemented|permission denied"
+    r"|HTTP response to HTTPS client|malformed HTTP|x509:|stopped after \d+ redirects"
+    r"|unknown (?:command|flag)"
+)
 _KILLED = re.compile(r"Container (?P<name>\S+) failed (?P<kind>liveness|startup) probe")
 
 
 class Probe(NamedTuple):
-    """One failed probe: Liveness, Readiness or Startup; "404", "refused", "late" or "other"."""
+    """One failed probe: Liveness, Readiness or Startup, and how it was answered.
+
+    That is a status such as "404", or "refused", "late", "never" or "other".
+    """
 
     kind: str
     answer: str
@@ -50,6 +59,8 @@ def read(message: str) -> Probe | None:
         answer = "refused"
     elif _LATE.search(said):
         answer = "late"
+    elif _NEVER.search(said):
+        answer = "never"
     return Probe(found["kind"], answer, said)
 
 
@@ -63,6 +74,8 @@ def kills(facts: Facts) -> Iterator[tuple[dict, str, Probe]]:
             status = status_of(pod, killed["name"])
             if _ran_out_of_memory(status) or _is_settled(facts, status):
                 break
+            if _has_ended_since(pod, status, event):
+                break
             kind = killed["kind"].capitalize()
             probes = map(read, facts.said(pod, "Unhealthy"))
             fitting = [probe for probe in probes if probe and probe.kind == kind]
@@ -74,6 +87,17 @@ def kills(facts: Facts) -> Iterator[tuple[dict, str, Probe]]:
 def _ran_out_of_memory(status: dict) -> bool:
     states = (status.get("state", {}), status.get("lastState", {}))
     return any(one.get("terminated", {}).get("reason") == "OOMKilled" for one in states)
+
+
+def _has_ended_since(pod: dict, status: dict, event: dict) -> bool:
+    """Has it ended once more, long after that event? Then its last end has another cause."""
+    states = (status.get("state", {}), status.get("lastState", {}))
+    ends = [one.get("terminated", {}).get("finishedAt") for one in states]
+    told = event.get("lastTimestamp")
+    if not told or not any(ends):
+        return False
+    after = units.moment_of(next(filter(None, ends))) - units.moment_of(told)
+    return after.total_seconds() > pod["spec"].get("terminationGracePeriodSeconds", 30) + 30
 
 
 def _is_settled(facts: Facts, status: dict) -> bool:
@@ -89,17 +113,22 @@ def _is_settled(facts: Facts, status: dict) -> bool:
 def wrong(facts: Facts) -> str:
     """Killed for an answer that rejects it, or for a port on which no process listens."""
     for pod, container, probe in kills(facts):
-        if probe.answer.isdecimal() and probe.answer not in ("401", "403", "503"):
-            return f"{named(pod)}, container {container}: {probe.kind} probe: {probe.said}"
-        if probe.answer == "refused" and _other_port(facts, pod, container, probe.kind):
-            return f"{named(pod)}, container {container}: {probe.kind} probe: {probe.said}"
+        is_refused = probe.answer == "refused" and _other_port(facts, pod, container, probe.kind)
+        if probe.answer == "never" or _rejects(probe) or is_refused:
+            return f"{named(pod)}, container {container}: {probe.kind} probe: {probe.said[:180]}"
     return ""
+
+
+def _rejects(probe: Probe) -> bool:
+    """A server that is there and has no such path; one of 5xx may be waiting for another."""
+    said = probe.answer
+    return said.isdecimal() and said[0] in "34" and said not in ("401", "403", "408", "429")
 
 
 def early(facts: Facts) -> str:
     """Killed before it could answer."""
     for pod, container, probe in kills(facts):
-        is_late = probe.answer in ("refused", "late", "503", "other")
+        is_late = probe.answer in ("refused", "late", "other") or probe.answer[0] == "5"
         if is_late and not _other_port(facts, pod, container, probe.kind):
             return f"{named(pod)}, container {container}: {probe.kind} probe: {probe.said[:180]}"
     return ""
@@ -107,11 +136,8 @@ def early(facts: Facts) -> str:
 
 def _other_port(facts: Facts, pod: dict, container: str, kind: str) -> bool:
     """Does the probe connect to a port on which that Ollama does not listen?"""
-    spec = next((one for one in pod["spec"]["containers"] if one["name"] == container), {})
-    asked = ports.probed_port(spec, kind.lower())
-    if asked is None or "ollama" not in spec.get("image", ""):
-        return False
-    return ports.number_of(pod, asked) != ports.listens(facts, pod)[1]
+    is_ollamas = (container_of(pod) or {}).get("name") == container
+    return is_ollamas and ports.probed_elsewhere(facts, pod, kind.lower())
 
 
 def not_authorised(facts: Facts) -> str:

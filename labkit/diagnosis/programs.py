@@ -22,14 +22,22 @@ from labkit.diagnosis.symptoms import named
 _NO_HOME = re.compile(
     r"\$HOME is not defined|could not create directory mkdir \S+: [^\n\"]+"
     r"|(?:mkdir|open) \S*/?\.ollama\S*: (?:permission denied|read-only file system)"
+    r"|^Error: mkdir \S+: (?:permission denied|read-only file system)",
+    re.MULTILINE,
 )
-_ASKS = re.compile(r"\bollama\s+(?:pull|run|create|list|ps|show)\b")
+_ASKS = re.compile(
+    r"\bollama\s+(?:pull|run|create|list|ps|show)\b"
+    r"|\b(?:curl|wget)\b.*\b(?:localhost|127\.0\.0\.1):11434\b",
+    re.DOTALL,
+)
 _SERVES = re.compile(r"\bollama\s+serve\b|/bin/ollama\s+serve\b")
-_BACKGROUND = re.compile(r"\bollama\s+serve\b[^&|;\n]*&(?!&)")
+# no `2>&1`, `&>` or `&&`
+_BACKGROUND = re.compile(r"\bollama\s+serve\b(?:[^&|;\n]|(?<=>)&|&(?=>))*(?<!>)&(?![&>])")
 _WAITS = re.compile(r"\b(?:wait|fg|tail\s+-[fF]|sleep\s+inf\w*)\b")
 _NO_SERVER = re.compile(
     r"could not connect to ollama server|could not connect to ollama app"
     r"|(?:127\.0\.0\.1|localhost|\[::1\]):11434[^\n]*connection refused"
+    r"|connect to (?:localhost|127\.0\.0\.1) port 11434"
 )
 _WAITS_LONG_S = 30.0
 
@@ -150,7 +158,7 @@ def host_value(facts: Facts) -> str:
             value = env(container).get("OLLAMA_HOST", "")
             host, port = ports.address(value)
             where = f"{named(pod)}, container {container['name']}: OLLAMA_HOST={value}"
-            if container is server:
+            if container is server and (_is_loopback(host) or host[:1].isdigit()):
                 if _listens_elsewhere(facts, pod, value):
                     return f"{where} makes Ollama listen on port {port}"
             elif value and (known := _ports(facts, host)) and port not in known:
@@ -162,7 +170,7 @@ def _listens_elsewhere(facts: Facts, pod: dict, value: str) -> bool:
     """Is it a scheme without a port, and does nothing lead to the port that this means?"""
     _, port = ports.address(value)
     is_told = value.rstrip("/").endswith(f":{port}")
-    is_usual = "://" in value and port in (80, 443) and not is_told
+    is_usual = "://" in value and port in (80, 443) and not is_told and not facts.hides("services")
     return (
         is_usual and not _leads_to(facts, pod, port) and pod["metadata"]["name"] not in facts.held
     )
@@ -192,7 +200,8 @@ ROWS = (
         "home-not-writable",
         "could not create directory mkdir /.ollama: permission denied, $HOME is not defined,"
         " read-only file system",
-        "Ollama writes its key and its models below $HOME, and its user may not write there",
+        "Ollama writes its key below $HOME, its models there or in OLLAMA_MODELS, and its user may"
+        " not write there",
         "mount a volume (emptyDir or a claim) and set HOME to it, with another user also fsGroup;"
         " k8s/steps/05-sidecar does so",
         "kubectl logs deployment/ollama --previous",

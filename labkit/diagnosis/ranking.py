@@ -14,6 +14,7 @@ from labkit.diagnosis import (
     probes,
     programs,
     reach,
+    rules,
     scheduling,
     starts,
     storage,
@@ -72,12 +73,25 @@ def weighed(facts: Facts) -> Weighed:
     # what is ruled out rules out nothing
     refuted = {name for one in seen for name in one.rules_out}
     out = {name for one in seen if one.id not in refuted for name in one.rules_out}
+    if any(one.id == NODE_DOWN for one in seen):
+        kept = [one for one in seen if one.id not in _CLASSIC or one.id == NODE_DOWN]
+        seen = sorted([*kept, *_elsewhere(facts)], key=lambda one: -one.sure)
     found: list[Mistake] = []
     for one in seen:
-        has_classic = any(other.id in _CLASSIC for other in found)
+        has_classic = any(other.id in _CLASSIC - {NODE_DOWN} for other in found)
         if one.id not in out and not (has_classic and one.id in _CLASSIC):
             found.append(one)
     return Weighed(found, [one.id for one in seen if one.id in out])
+
+
+def _elsewhere(facts: Facts) -> list[Mistake]:
+    """The classic mistakes of Pods on other nodes than those that are down."""
+    down = rules.down_nodes(facts)
+    pods = [pod for pod in facts.pods if pod["spec"].get("nodeName", "") not in {*down, ""}]
+    rest = replace(facts, pods=pods)
+    seen = filter(None, (_look(row, rest) for row in MISTAKES if row.id != NODE_DOWN))
+    names = [f"pod/{pod['metadata']['name']}" for pod in pods]
+    return [one for one in seen if any(name in one.saw for name in names)]
 
 
 def _look(row: Mistake, facts: Facts) -> Mistake | None:
@@ -90,4 +104,5 @@ def _look(row: Mistake, facts: Facts) -> Mistake | None:
     return row._replace(saw=saw, sure=sure)
 
 
+NODE_DOWN = "node-down"
 _CLASSIC = {row.id for row in MISTAKES}

@@ -17,12 +17,25 @@ _VIA_PROXY = re.compile(
     r"|[^\n]*Could not resolve proxy[^\n]*|[^\n]*Tunnel connection failed[^\n]*"
     r"|[^\n]*pull model manifest: (?:40[37]|50[234])\b[^\n]*"
 )
+# no Service of the cluster: for these no NO_PROXY helps
+_OUTSIDE = re.compile(
+    r"(?:https?://|host=')(?:[\w-]+\.)*(?:ollama\.(?:ai|com)|hf\.co|huggingface\.co|docker\.io"
+    r"|github\.com)\b"
+)
+_STATUS_ALONE = re.compile(r"pull model manifest: \d{3}\b")
 _PLAIN_HTTP = re.compile(r"[^\n]*server gave HTTP response to HTTPS client")
 _IMAGE = re.compile(r"pull (?:and unpack )?image|resolve reference|pulling image", re.IGNORECASE)
 _HOOK_PULL = re.compile(r"ollama (?:pull|run)\s+(?P<rest>[^;&|\n\\\"']+)")
 _WITH_PORT = re.compile(r"^[\w.-]+:\d+/")
 _REFUSED = re.compile(
     r"(?:HTTP(?:/\S+)? 403|403 Forbidden|status code:? 403|\(403\))", re.IGNORECASE
+)
+_AT_OLLAMA = re.compile(r"\b(?:service|pod|deployment|statefulset|daemonset)/\S|:11434|/api/|/v1/")
+_IN_FRONT = "the proxy, not Ollama"  # labkit's own words for a page of HTML
+_ANOTHERS = re.compile(
+    rf"is forbidden|cloud|API server|cannot \w+ resource|{_IN_FRONT}|\b(?:pull|push|fetch)\b"
+    r"|manifest|registry|resolve reference|huggingface|hf\.co",
+    re.IGNORECASE,
 )
 _UNAUTHORIZED = re.compile(
     r"(?:HTTP(?:/\S+)? 401|401 Unauthorized|401 Authorization Required|status code:? 401|\(401\))",
@@ -68,6 +81,8 @@ def proxy(facts: Facts) -> str:
                 continue
             log = facts.log_of(pod, container["name"])
             said = _proxy_said(log) or (container is container_of(pod) and _proxy_said(facts.error))
+            if said and not facts.model and _STATUS_ALONE.search(said):
+                continue  # of a model whose registry nobody knows
             hook = str(container.get("lifecycle", ""))
             if not said and pod in symptoms.hooks_failed(facts):
                 host = next((name.partition(":")[0] for name, _ in _hook_pulls(hook)), "")
@@ -89,7 +104,7 @@ def _hook_pulls(hook: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _proxy_said(text: str) -> str:
-    found = list(_VIA_PROXY.finditer(text))
+    found = [one for one in _VIA_PROXY.finditer(text) if not _OUTSIDE.search(one[0])]
     if found and not _PULLED_WELL.search(text[found[-1].end() :]):
         return found[-1][0].strip()
     return ""
@@ -127,7 +142,7 @@ def _hook_words(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def origin(facts: Facts) -> str:
     """Ollama's own 403, which it gives for a Host or an Origin that it does not know."""
-    if _REFUSED.search(facts.error) and not _not_ollamas(facts.error):
+    if _REFUSED.search(facts.error) and _is_of_ollama(facts.error):
         return f"a request was told: {_REFUSED.search(facts.error)[0]}"
     for pod in filter(runs, facts.pods):
         log = facts.log_of(pod, (container_of(pod) or {})["name"])
@@ -137,8 +152,9 @@ def origin(facts: Facts) -> str:
     return ""
 
 
-def _not_ollamas(error: str) -> bool:
-    return bool(re.search(r"is forbidden|cloud|API server|cannot \w+ resource", error))
+def _is_of_ollama(said: str) -> bool:
+    """Did an Ollama answer so: not the API server, a proxy, or a registry that it asked?"""
+    return bool(_AT_OLLAMA.search(said)) and not _ANOTHERS.search(said)
 
 
 def unauthorized(facts: Facts) -> str:
@@ -146,8 +162,8 @@ def unauthorized(facts: Facts) -> str:
     behind = [pod for pod in facts.pods if facts.answers.get(pod["metadata"]["name"]) == 401]
     for said, _ in symptoms.clients(facts):
         found = _UNAUTHORIZED.search(_SERVED.sub("", said))
-        is_ours = said == facts.error or behind or _is_beside(facts)
-        if found and is_ours and "API server" not in said and not _IMAGE.search(said):
+        is_ours = _AT_OLLAMA.search(said) if said == facts.error else behind or _is_beside(facts)
+        if found and is_ours and not _ANOTHERS.search(said.replace(_IN_FRONT, "")):
             where = f"; {named(behind[0])} answers so at port 11434" if behind else ""
             return f"a client was told: {found[0]}{where}"
     return ""
@@ -159,7 +175,7 @@ def _is_beside(facts: Facts) -> bool:
 
 
 def no_internet(facts: Facts) -> str:
-    for said, _ in [*symptoms.clients(facts), *_ollama_words(facts)]:
+    for said, _ in [*symptoms.clients(facts, ill=True), *_ollama_words(facts)]:
         said = _OF_ITS_OWN.sub("", said)
         found = list(_PUBLIC.finditer(said))[-1:]
         if found and not _PULLED_WELL.search(said[found[0].end() :]):
@@ -169,7 +185,7 @@ def no_internet(facts: Facts) -> str:
 
 def foreign_name(facts: Facts) -> str:
     """A name of another namespace, or outside of the cluster, that could not be resolved."""
-    for said, line in symptoms.clients(facts):
+    for said, line in symptoms.clients(facts, ill=True):
         host = rules.unresolved(said, line)
         rest = host.partition(".")[2]
         public = _PUBLIC.search(said)
@@ -179,6 +195,23 @@ def foreign_name(facts: Facts) -> str:
 
 
 def load_balancer(facts: Facts) -> str:
+    for service, told in _pending(facts):
+        # a cloud is at it, which takes minutes; or says why it is not
+        if not told:
+            return f"service/{service['metadata']['name']}: its EXTERNAL-IP is pending"
+    return ""
+
+
+def refused_balancer(facts: Facts) -> str:
+    for service, told in _pending(facts):
+        said = [one["message"] for one in told if one.get("type") == "Warning"]
+        if said:
+            return f"service/{service['metadata']['name']}: {symptoms.end_of(said[-1])}"
+    return ""
+
+
+def _pending(facts: Facts) -> Iterator[tuple[dict, list[dict]]]:
+    """Services that wait for an address, each with the events of those who give one."""
     for service in facts.services:
         spec, meta = service["spec"], service["metadata"]
         ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress")
@@ -186,13 +219,8 @@ def load_balancer(facts: Facts) -> str:
             continue
         born = meta.get("creationTimestamp")
         if born and symptoms.seconds_since(facts, born) >= _PENDING_S:
-            every = facts.told(service)
-            told = [one for one in every if one.get("type") == "Warning" and one.get("message")]
-            if any(one.get("reason") == "EnsuringLoadBalancer" for one in every) and not told:
-                continue  # a cloud is at it, which takes minutes
-            said = symptoms.end_of(told[-1]["message"]) if told else "its EXTERNAL-IP is pending"
-            return f"service/{meta['name']}: {said}"
-    return ""
+            told = [one for one in facts.told(service) if one.get("message")]
+            yield service, [one for one in told if "Endpoint" not in one.get("reason", "")]
 
 
 ROWS = (
@@ -290,5 +318,15 @@ ROWS = (
         "the type and the status of Services, their events",
         load_balancer,
         unless="its EXTERNAL-IP has an address; inside of the cluster the Service works anyway",
+    ),
+    Mistake(
+        "load-balancer-refused",
+        "EXTERNAL-IP stays pending: AllocationFailed, SyncLoadBalancerFailed",
+        "what gives addresses to Services is there, and its message says why it gives none",
+        "change what the message names: addresses of the pool, a quota, rights, an annotation",
+        "kubectl describe services",
+        "the type and the status of Services, their events",
+        refused_balancer,
+        unless="its EXTERNAL-IP has an address",
     ),
 )

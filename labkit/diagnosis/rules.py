@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from labkit.diagnosis import ports, symptoms
+from labkit.diagnosis import ports, scheduling, symptoms
 from labkit.diagnosis.facts import Facts, container_of, has, repository, runs
 from labkit.diagnosis.symptoms import named
 from labkit.kube import refs
@@ -20,8 +20,6 @@ _NO_CONTEXT = re.compile(
     r"context \S+ does not exist|no context exists|has no context|context was not found"
     r"|localhost:8080 was refused"
 )
-# 1.37 names no taint any more
-_AWAY = re.compile(r"node\.kubernetes\.io/un|untolerated taint\(s\)")
 _NO_SUCH_HOST = re.compile(
     r"no such host|resolve (the given hostname|host)|Failed to resolve|bad address"
     r"|Name (or service not known|does not resolve)"
@@ -34,6 +32,10 @@ _ASKED = re.compile(
     r"host='([\w.-]+)', port=(\d+)|https?://([\w.-]+):(\d+)|connect to ([\w.-]+) port (\d+)"
 )
 _UNHEARD = re.compile(r"refused|timed? ?out|deadline exceeded|no route", re.IGNORECASE)
+_NO_PROGRAM = re.compile(
+    r'(?:exec: "[^"]+": )?(?:executable file (?:\S+ )?not found|stat [^:\s]+: no such file[^:\n]*)'
+    r"|exited with 127(?:: [^,\n]*not found)?"
+)
 _NO_MODEL = re.compile(r"pull model manifest: file does not exist|manifest.*file does not exist")
 # Ollama 0.24 refuses by itself what it knows to be too large, or the kernel ends `ollama runner`;
 # 0.34 tries always, and the kernel ends `llama-server`
@@ -71,13 +73,12 @@ def restricted(facts: Facts) -> str:
 
 
 def quota(facts: Facts) -> str:
-    return symptoms.not_created(facts, r"(exceeded|failed) quota: [^()\n]+")
+    return symptoms.not_created(facts, r"exceeded quota: [^()\n]+")
 
 
 def small_default(facts: Facts) -> str:
     """The limit that a LimitRange gives: below the request, or below what the server needs."""
-    said = r"must be less than or equal to \w+ limit of \S+|\w+ usage per Container is [\w. ]+"
-    found = symptoms.not_created(facts, said)
+    found = symptoms.not_created(facts, r"must be less than or equal to \w+ limit of \S+")
     if found:
         return found
     for pod, container, message in symptoms.out_of_memory(facts):
@@ -88,16 +89,19 @@ def small_default(facts: Facts) -> str:
 
 
 def node_down(facts: Facts) -> str:
-    down = {one["metadata"]["name"] for one in facts.nodes if not refs.ready(one)}
+    down = down_nodes(facts)
     for pod in facts.pods:
         node = pod["spec"].get("nodeName")
         has_ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
         if node in down and not has_ended:
             return f"{named(pod)} is on node {node}, which is not Ready"
-    waits = [text for _, text in symptoms.unplaced(facts) if _AWAY.search(text)]
-    if down and waits:
-        return f"{', '.join(sorted(down))} not Ready: {waits[0].partition('. ')[0]}"
+    for pod, message in scheduling.waits(facts, "down"):
+        return f"{', '.join(sorted(down))} not Ready; {named(pod)}: {message}"
     return ""
+
+
+def down_nodes(facts: Facts) -> set[str]:
+    return {one["metadata"]["name"] for one in facts.nodes if not refs.ready(one)}
 
 
 def registry_down(facts: Facts) -> str:
@@ -131,8 +135,8 @@ def misspelt_command(facts: Facts) -> str:
         for state in (status.get("state", {}), status.get("lastState", {})):
             ended, waits = state.get("terminated", {}), state.get("waiting", {})
             said = f"{ended.get('message', '')} {waits.get('message', '')}"
-            if found := re.search(r'exec: "[^"]+"|executable file not found', said):
-                return f"{where}: {found[0]} was not found"
+            if found := _NO_PROGRAM.search(f"{waits.get('reason', '')} {said}"):
+                return f"{where}: {found[0]}"
             if ended.get("exitCode") == 127:
                 return f"{where}: exit code 127, which is a shell's word for an unknown command"
         log = facts.log_of(pod, status["name"])
@@ -157,23 +161,18 @@ def small_memory(facts: Facts) -> str:
 
 
 def no_storage_class(facts: Facts) -> str:
-    for event in reversed(facts.events):
-        is_claim = event["involvedObject"].get("kind") == "PersistentVolumeClaim"
-        message = event.get("message", "")
-        lacks = re.search(r"storageclass\S* \S+ not found|no storage class is set", message)
-        waits = [
-            text for _, text in symptoms.unplaced(facts) if "ersistentvolumeclaim" in text.lower()
-        ]
-        if is_claim and lacks and waits:
-            return f"claim {event['involvedObject']['name']}: {lacks[0]}"
+    if not any("ersistentvolumeclaim" in text.lower() for _, text in symptoms.unplaced(facts)):
+        return ""
+    for claim in facts.claims:
+        said = " ".join(facts.said(claim, "ProvisioningFailed", "FailedBinding"))
+        lacks = re.search(r"storageclass\S* \S+ not found|no storage class is set", said)
+        if lacks and claim.get("status", {}).get("phase") == "Pending":
+            return f"claim {claim['metadata']['name']}: {lacks[0]}"
     return ""
 
 
 def no_room(facts: Facts) -> str:
-    for pod, message in symptoms.unplaced(facts):
-        if "Insufficient" in message or "Too many pods" in message:
-            return f"{named(pod)}: {message.partition('. ')[0]}"
-    return ""
+    return symptoms.first(scheduling.waits(facts, "room"))
 
 
 def loopback(facts: Facts) -> str:
@@ -194,8 +193,7 @@ def wrong_probe_port(facts: Facts) -> str:
     for pod in filter(runs, facts.pods):
         asked = ports.probed_port(container_of(pod) or {}, "readiness")
         _, port = ports.listens(facts, pod)
-        number = ports.number_of(pod, asked)
-        if asked is not None and number != port and not refs.ready(pod):
+        if ports.probed_elsewhere(facts, pod, "readiness") and not refs.ready(pod):
             return f"{named(pod)}: its probe connects to port {asked}, and it listens on {port}"
     return ""
 
@@ -208,11 +206,22 @@ def no_match(facts: Facts) -> str:
         selector = service["spec"].get("selector") or {}
         if not selector or ports.selected(facts, service):
             continue
+        if not facts.model and _is_partly_there(selector, templates):
+            continue  # a program may give its Pods labels while they run: role=primary
         if not any(selector.items() <= labels.items() for labels in templates):
             there = {symptoms.labels_of(pod) for pod in facts.pods}
             labels = f"the Pods have {' or '.join(sorted(there))}" if there else "there are no Pods"
             return f"{named(service)} selects {refs.selector(service)}; {labels}"
     return ""
+
+
+def _is_partly_there(selector: dict, templates: list[dict]) -> bool:
+    """Has a template some of these labels, and no other value for the rest?"""
+    return any(
+        selector.items() & labels.items()
+        and all(labels.get(key, value) == value for key, value in selector.items())
+        for labels in templates
+    )
 
 
 def wrong_target_port(facts: Facts) -> str:
@@ -254,6 +263,8 @@ def not_ready(facts: Facts) -> str:
 
 
 def misspelt_name(facts: Facts) -> str:
+    if facts.hides("services"):
+        return ""
     names = [service["metadata"]["name"] for service in facts.services]
     for said, words in symptoms.clients(facts):
         host = unresolved(said, words)

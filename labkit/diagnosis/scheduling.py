@@ -16,7 +16,12 @@ _PART = re.compile(r",\s+(?=\d+ )")
 _NO_RUNTIME = re.compile(r'(?:RuntimeClass|no runtime for|runtimeclass\S*) "(?P<name>[^"]+)"[^:,]*')
 # the scheduler's reasons, the one that decides first; the wording is that of Kubernetes 1.37
 _KINDS = (
-    ("gpu", re.compile(r"Insufficient (\S*gpu\S*|amd\.com/\S+|habana\.ai/\S+)", re.IGNORECASE)),
+    (
+        "gpu",
+        re.compile(
+            r"Insufficient (\S*gpu\S*|(?:nvidia|amd)\.com/\S+|habana\.ai/\S+)", re.IGNORECASE
+        ),
+    ),
     ("room", re.compile(r"Insufficient \S+|Too many pods")),
     ("claim", re.compile(r'persistentvolumeclaim "[^"]+" (not found|is being deleted)')),
     ("unbound", re.compile(r"unbound immediate PersistentVolumeClaims")),
@@ -31,7 +36,9 @@ _KINDS = (
     ("spread", re.compile(r"anti-affinity rules|topology spread constraints")),
     ("selector", re.compile(r"didn't match Pod's node affinity/selector")),
     ("cordon", re.compile(r"were unschedulable")),
-    ("taint", re.compile(r"untolerated taint")),
+    # those that Kubernetes gives itself pass with their cause; 1.37 names no taint any more
+    ("taint", re.compile(r"untolerated taint(?!s? \{node\.kubernetes\.io/)")),
+    ("away", re.compile(r"untolerated taint")),
 )
 
 
@@ -70,22 +77,89 @@ def decisive(message: str) -> str:
     return next((k for k, pattern in _KINDS if any(pattern.search(one) for one in said)), "")
 
 
-def _waits(facts: Facts, kind: str) -> Iterator[tuple[dict, str]]:
+def decides(facts: Facts, pod: dict, message: str) -> str:
+    """The same of this Pod, by what the nodes are: "down" where one that would take it is away.
+
+    No message says which node has which reason, so each is asked: has it the Pod's labels, and no
+    other taint than those that Kubernetes gives to one that is away?
+    """
+    kind = decisive(message)
+    kinds = {one for reason in reasons(message) or [message] for one in [decisive(reason)]}
+    if kind == "gpu":
+        return _of_gpus(facts, pod, message, kinds)
+    passes = {"selector", "volume", "taint", "away"}  # with a node that comes back
+    away = [one for one in facts.nodes if not refs.ready(one)]
+    if kinds <= passes and kinds & {"taint", "away"} and any(may_take(one, pod) for one in away):
+        return "down"
+    if kind == "selector" and any(_has_labels(one, pod) for one in facts.nodes):
+        return next((k for k, _ in _KINDS if k in kinds - {"selector"}), kind)
+    return kind
+
+
+def _of_gpus(facts: Facts, pod: dict, message: str, kinds: set[str]) -> str:
+    """Does no node offer a GPU, are those that do guarded by a taint, or are all GPUs taken?"""
+    said = reasons(message)
+    wanted = {found[1] for one in said for found in [_KINDS[0][1].search(one)] if found}
+    offering = [
+        one
+        for one in facts.nodes
+        if any(
+            one.get("status", {}).get("allocatable", {}).get(name, "0") != "0" for name in wanted
+        )
+    ]
+    guarded = [one for one in offering if not _tolerated(one, pod)]
+    if any("taint {" in one and _GPU.search(one) for one in said) or (
+        guarded and guarded == offering and "taint" in kinds
+    ):
+        return "taint"
+    without = sum(n for one, n in said.items() if decisive(one) not in ("room", ""))
+    total = message.partition(" nodes are available:")[0].rpartition("/")[2]
+    has_rest = "room" in kinds and total.isdecimal() and without < int(total)
+    return "room" if offering or has_rest else "gpu"
+
+
+def may_take(node: dict, pod: dict) -> bool:
+    """May that node take the Pod when it is well and has room? Only what is certain counts."""
+    return _has_labels(node, pod) and _tolerated(node, pod)
+
+
+def _has_labels(node: dict, pod: dict) -> bool:
+    if "nodeAffinity" in (pod["spec"].get("affinity") or {}):
+        return False  # not decided here
+    labels = node["metadata"].get("labels") or {}
+    return (pod["spec"].get("nodeSelector") or {}).items() <= labels.items()
+
+
+def _tolerated(node: dict, pod: dict) -> bool:
+    known = [one.get("key") for one in pod["spec"].get("tolerations") or []]
+    return all(
+        one["key"].startswith("node.kubernetes.io/")
+        or one.get("effect") == "PreferNoSchedule"
+        or one["key"] in known
+        or None in known
+        for one in node.get("spec", {}).get("taints") or []
+    )
+
+
+def waits(facts: Facts, kind: str) -> Iterator[tuple[dict, str]]:
+    """Each Pod that waits for a node for that kind of reason, and what the scheduler says."""
     for pod, message in symptoms.unplaced(facts):
-        if decisive(message) == kind and symptoms.age_s(facts, pod) >= symptoms.SETTLED_S:
+        is_late = symptoms.age_s(facts, pod) >= symptoms.SETTLED_S
+        if is_late and decides(facts, pod, message) == kind:
             yield pod, _quoted(message)
 
 
 def _quoted(message: str) -> str:
-    return re.split(r"\.\s+(?:no new claims|preemption:)", message)[0]
+    return re.split(r"\.\s+(?:no new claims|preemption:)|\.$", message)[0]
 
 
 def gpu(facts: Facts) -> str:
     """A GPU that no node has: by resource, by node selector, by runtime class."""
-    for pod, message in symptoms.unplaced(facts):
-        kind = decisive(message)
-        if kind == "gpu" or (kind in ("selector", "taint") and _wants_gpu(pod)):
-            return f"{named(pod)}: {_quoted(message)}"
+    for pod, message in waits(facts, "gpu"):
+        return f"{named(pod)}: {message}"
+    for pod, message in waits(facts, "selector"):
+        if _wants_gpu(pod):
+            return f"{named(pod)}: {message}"
     for said in [*symptoms.refusals(facts), *_sandboxes(facts)]:
         found = _NO_RUNTIME.search(said)
         if found and _GPU.search(found["name"]):
@@ -114,7 +188,7 @@ def runtime_class(facts: Facts) -> str:
 
 
 def selector(facts: Facts) -> str:
-    for pod, message in _waits(facts, "selector"):
+    for pod, message in waits(facts, "selector"):
         wanted = pod["spec"].get("nodeSelector", {})
         said = ", ".join(f"{key}={value}" for key, value in wanted.items())
         return f"{named(pod)}{said and f' wants a node with {said}'}: {message}"
@@ -122,46 +196,44 @@ def selector(facts: Facts) -> str:
 
 
 def taint(facts: Facts) -> str:
-    if not all(map(refs.ready, facts.nodes)):
-        return ""  # Kubernetes taints such a node, and that passes with it
-    return symptoms.first(_waits(facts, "taint"))
+    return symptoms.first(waits(facts, "taint"))
 
 
 def cordon(facts: Facts) -> str:
-    return symptoms.first(_waits(facts, "cordon"))
+    return symptoms.first(waits(facts, "cordon"))
 
 
 def port(facts: Facts) -> str:
-    return symptoms.first(_waits(facts, "port"))
+    return symptoms.first(waits(facts, "port"))
 
 
 def spread(facts: Facts) -> str:
-    return symptoms.first(_waits(facts, "spread"))
+    return symptoms.first(waits(facts, "spread"))
 
 
 def volume(facts: Facts) -> str:
     """A volume that is on another node: the scheduler's word, or the attacher's."""
-    if found := symptoms.first(_waits(facts, "volume")):
+    if found := symptoms.first(waits(facts, "volume")):
         return found
     for pod in facts.pods:
         if pod.get("status", {}).get("phase") != "Pending":
             continue
         reasons = ("FailedAttachVolume", "SuccessfulAttachVolume")
         said = (facts.said(pod, *reasons) or [""])[-1]
-        if re.search(r"Multi-Attach|already used by|already exclusively attached", said):
+        if re.search(r"Multi-Attach|already (?:being )?used by|already (?:\w+ )?attached", said):
             return f"{named(pod)}: {symptoms.end_of(said)}"
     return ""
 
 
 def claim(facts: Facts) -> str:
-    return symptoms.first(_waits(facts, "claim"))
+    return symptoms.first(waits(facts, "claim"))
 
 
 ROWS = (
     Mistake(
         "gpu-on-no-node",
         "Pending: Insufficient nvidia.com/gpu, RuntimeClass not found, no node matches",
-        "the Pod requests a GPU, and no node that it may run on offers one",
+        "the Pod requests a GPU, and no node that it may run on has one that is free",
         "take nvidia.com/gpu, runtimeClassName and the GPU's nodeSelector away: Ollama then"
         " computes on the CPU; or install the device plugin of the GPU's maker",
         "kubectl describe nodes",

@@ -18,6 +18,7 @@ _CONFIG = re.compile(
 )
 _ROOT = re.compile(
     r"container has runAsNonRoot and image (?:will run as root|has non-numeric user \([^)]*\))"
+    r"|container's runAsUser breaks non-root policy"
 )
 _ARCH = re.compile(r"exec format error|no match for platform in manifest")
 _INOTIFY = re.compile(
@@ -67,11 +68,9 @@ def architecture(facts: Facts) -> str:
         if found := _ARCH.search(said):
             return f"{named(pod)}, container {container['name']}: {found[0]}"
     for pod in facts.pods:
-        waits = not_pulled(pod)
-        ended = [last_message(pod, name) for name in waits]
-        said = " ".join([*facts.said(pod, "Failed"), *ended])
-        if waits and (found := _ARCH.search(said)):
-            return f"{named(pod)} wants {', '.join(waits.values())}: {found[0]}"
+        for name, image in not_pulled(pod).items():
+            if found := _ARCH.search(symptoms.pull_said(facts, pod, name, image)):
+                return f"{named(pod)} wants {image}: {found[0]}"
     return ""
 
 
@@ -99,7 +98,7 @@ ROWS = (
     Mistake(
         "image-runs-as-root",
         "CreateContainerConfigError: container has runAsNonRoot and image will run as root",
-        "runAsNonRoot is set, and the image's own user is root",
+        "runAsNonRoot is set, and the container's user is root, or has a name and no number",
         "set runAsUser to a number, and HOME to a folder that this user may write",
         "kubectl describe pods",
         "the state of its containers",

@@ -21,6 +21,10 @@ from labkit.diagnosis.facts import (
 from labkit.kube import pod_status, refs
 from labkit.ui import units
 
+_SILENT = re.compile(
+    r"failed to do request|dial tcp|connection refused|no such host|no route to host|unreachable"
+    r"|i/o timeout|timed out|deadline exceeded|reset by peer|\bEOF\b|\b50[0234] [A-Z]"
+)
 _NOT_THERE = re.compile(r"not found|NotFound|manifest unknown|does not exist|access denied")
 # a prompt in Ollama's access log: when it ended, with which status, how long it took
 _PROMPT = re.compile(
@@ -97,14 +101,25 @@ def not_pulled(facts: Facts) -> Iterator[tuple[dict, str, str]]:
     """
     for pod in facts.pods:
         for container, image in gathered.not_pulled(pod).items():
-            waits = status_of(pod, container)["state"]["waiting"]
-            told = facts.said(pod, "Failed")
-            said = " ".join([waits["reason"], waits.get("message", ""), *told])
-            code = facts.registry.get(image, 404 if _NOT_THERE.search(said) else None)
-            if code in (0, None) and waits["reason"] != "InvalidImageName":
+            said = pull_said(facts, pod, container, image)
+            known = 404 if _NOT_THERE.search(said) else 0 if _SILENT.search(said) else None
+            if said.startswith("InvalidImageName"):
+                known = 404
+            code = facts.registry.get(image, known)
+            if code == 0:
                 yield pod, image, "silent"
-            elif code != 200:  # it may be there since a moment ago
+            elif code not in (None, 200):  # it may be there since a moment ago
                 yield pod, image, "absent"
+
+
+def pull_said(facts: Facts, pod: dict, container: str, image: str) -> str:
+    """Why that container's image cannot be had: its state, and the last event about this image.
+
+    A Pod may have several, and an earlier name of one that has been corrected.
+    """
+    waits = status_of(pod, container)["state"]["waiting"]
+    told = [one for one in facts.said(pod, "Failed") if f'image "{image}"' in one][-1:]
+    return " ".join([waits["reason"], waits.get("message", ""), *told])
 
 
 def hooks_failed(facts: Facts) -> list[dict]:
@@ -160,17 +175,20 @@ def first(found: Iterable[tuple[dict, str]]) -> str:
     return next((f"{named(pod)}: {said}" for pod, said in found), "")
 
 
-def clients(facts: Facts) -> Iterator[tuple[str, str]]:
+def clients(facts: Facts, *, ill: bool = False) -> Iterator[tuple[str, str]]:
     """What a client was told, and the words of its command.
 
     The error that was given, and the last lines of each container other than Ollama. One that
-    ended with exit code 0 has got what it wanted.
+    ended with exit code 0 has got what it wanted; with `ill`, one that is ready has so too.
     """
     yield facts.error, facts.error
     for pod in facts.pods:
         main = (container_of(pod) or {}).get("name")
         for (of, container), log in facts.logs.items():
-            ended = status_of(pod, container).get("state", {}).get("terminated", {})
+            status = status_of(pod, container)
+            ended = status.get("state", {}).get("terminated", {})
+            if ill and status.get("ready"):
+                continue
             if of == pod["metadata"]["name"] and container != main and ended.get("exitCode") != 0:
                 text = "\n".join([line for line in log.splitlines() if line.strip()][-LAST:])
                 spec = _spec_of(pod, container)

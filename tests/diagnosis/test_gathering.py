@@ -25,6 +25,7 @@ class Cluster:
         self.accepts: list[str] = []
         self.refused: dict[str, str] = {}
         self.error: Exception | None = None
+        self.gone: set[str] = set()  # what is asked for after the API server went away
 
     def resource(self, word: str) -> Resource:
         return Resource("v1", word, word, word != "nodes")
@@ -39,6 +40,8 @@ class Cluster:
             raise Refused("the request was rejected", "Authorization Required", "look", **status)
         if self.error:
             raise self.error
+        if path in self.gone:
+            raise ApiSilent("the API server does not answer", "timed out", "./lab status")
         if "/proxy/" in path:
             if path not in self.answers:
                 raise Unreachable("silent", "connection refused", "look")
@@ -110,6 +113,40 @@ def test_a_silent_api_server_is_asked_once_and_the_error_is_a_fact(cluster, gath
     facts = gather(NotFound("there is no pod/x", "nothing", "look"))
     assert facts.error.startswith("NotFound: there is no pod/x")
     assert len(cluster.asked) == 1 and facts.pods == []
+
+
+def test_an_api_server_that_goes_away_meanwhile_leaves_no_half_of_the_facts(cluster, gather):
+    cluster.items[at("pods")] = [pod("a")]
+    cluster.gone = {at("replicasets"), at("services")}
+    facts = gather(NotFound("there is no pod/b", "none", "look"))
+    assert (facts.pods, facts.unread) == ([], ["pods: timed out"])
+    assert "there is no pod/b" in facts.error
+    assert [path for path, _ in cluster.asked][-1] == at("replicasets")  # and it is asked no more
+
+
+def test_all_questions_together_have_one_limit(cluster, gather, monkeypatch):
+    cluster.items[at("pods")] = [pod(f"pod-{number}") for number in range(gathered.MOST)]
+    clock = [0.0]
+    monkeypatch.setattr(gathered.time, "monotonic", lambda: clock[0])
+    limits: list[float] = []
+
+    def silent(method: str, path: str, *, timeout_s: float, **_) -> dict:
+        limits.append(timeout_s)
+        clock[0] += timeout_s
+        raise Unreachable("silent", "timed out", "look")
+
+    usual = cluster.request
+    monkeypatch.setattr(
+        cluster,
+        "request",
+        lambda method, path, **options: (silent if "/proxy/" in path else usual)(
+            method, path, **options
+        ),
+    )
+    facts = gather()
+    assert sum(limits) == gathered.LIMIT_S and len(limits) < gathered.MOST
+    assert len(facts.pods) == gathered.MOST
+    assert len([one for one in facts.unread if one.startswith("log of ")]) == gathered.MOST
 
 
 def test_what_one_may_not_look_at_counts_as_not_there(cluster, gather):

@@ -234,6 +234,7 @@ SEEN = [
         "no-storage-class",
         facts(
             unplaced("pod has unbound immediate PersistentVolumeClaims"),
+            claims=[{"metadata": {"name": "m", "uid": "models"}, "status": {"phase": "Pending"}}],
             events=[
                 event(
                     "ProvisioningFailed",

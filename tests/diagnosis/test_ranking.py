@@ -7,14 +7,16 @@ import pytest
 from labkit.diagnosis import ranking
 from labkit.diagnosis.mistake import LOGGED, SAID, SHOWN
 from labkit.diagnosis.mistakes import MISTAKES
-from tests.diagnosis import situations_pods, situations_reach
+from tests.diagnosis import situations_pods, situations_reach, situations_world
 from tests.diagnosis.shapes import facts, pod
 
 NONE = "(none)"
-HEALTHY = {f"healthy: {name}": ((), given) for name, given in situations_reach.HEALTHY.items()}
+WELL = {**situations_reach.HEALTHY, **situations_world.HEALTHY}
+HEALTHY = {f"healthy: {name}": ((), given) for name, given in WELL.items()}
 ALL = {
     **{f"Pods: {name}": one for name, one in situations_pods.SITUATIONS.items()},
     **{f"reach: {name}": one for name, one in situations_reach.SITUATIONS.items()},
+    **{f"world: {name}": one for name, one in situations_world.SITUATIONS.items()},
     **HEALTHY,
 }
 
