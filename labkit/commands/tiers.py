@@ -10,8 +10,9 @@
 | `steps` | 8 min | a tour through all steps, goto and reset from any state, the classic mistakes |
 | `browser` | 3 min | JupyterLab in a real browser |
 
-`long` is run by hand and is not part of all tiers: two labs reset at once, each notebook by Run All
-in a browser, a newcomer in 00 to 05, goto from any step to any other, and random walks with faults
+`long` is run by hand and is not part of all tiers: two labs reset at once, values and manifests by
+chance against the real helm and kubectl (`tests/properties.py`), each notebook by Run All in a
+browser, a newcomer in 00 to 05, goto from any step to any other, and random walks with faults
 between (`python tests/long.py --help`).
 
 The budgets of all tiers fit into CI's 90 minutes. On another machine they follow its measure. A
@@ -113,6 +114,7 @@ COMMANDS = {
     "long": [
         [*NOTEBOOKS, *_ON_A_SLOW_MACHINE],  # at full speed
         [*PYTEST, "-s", *_TWO_LABS],
+        [sys.executable, "-u", "-P", "tests/properties.py"],
         [*PYTEST, "tests/browser/every_notebook.py"],
         [*PYTEST, "tests/browser/every_newcomer.py"],
         [sys.executable, "-u", "-P", "tests/long.py"],

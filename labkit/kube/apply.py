@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from labkit.errors import Refused
+from labkit.errors import LabError, Refused, UnknownResource
 from labkit.kube import manifest_text, manifests, refs
 from labkit.kube.creation import request
 from labkit.kube.results import Done, Output, told
 from labkit.kube.session import Session, current
+from labkit.setup.host import speed
+from labkit.setup.host.poll import Poll
 from labkit.ui import kubectl_line
 from labkit.ui.live import echo
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from labkit.kube.discovery import Resource
 
 APPLY = "application/apply-patch+yaml"
+SERVED_S = 10.0  # an API server serves a new kind about a second after its definition
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def apply(what: str | Path | dict[str, Any]) -> Done:
@@ -31,7 +35,8 @@ def apply(what: str | Path | dict[str, Any]) -> Done:
     with k8s/ is the lab's own. Equals `kubectl apply --server-side -f FILE`. Only in your
     namespace: before anything is changed it raises Refused when an object names another one or
     belongs to the whole cluster, when a key or a name is there twice, or a field that has to be
-    text is none; UnknownResource when this cluster has no such kind in that version.
+    text is none; UnknownResource when this cluster has no such kind in that version. A kind whose
+    CustomResourceDefinition was made a moment ago is waited for.
     """
     session = current()
     name, items = manifests.read(what)
@@ -85,6 +90,34 @@ def load(what: str | Path) -> list[dict[str, Any]]:
     return manifests.read(what)[1]
 
 
+def _served(session: Session, api_version: str, kind: str) -> Resource:
+    """That kind; of one whose CustomResourceDefinition was made a moment ago, when it is served."""
+    poll = Poll(speed.deadline(SERVED_S), every_s=0.2)
+    while True:
+        try:
+            return session.api.kind(api_version, kind)
+        except UnknownResource:
+            if not _is_defined(session, api_version, kind) or poll.is_over:
+                raise
+        poll.pause()
+
+
+def _is_defined(session: Session, api_version: str, kind: str) -> bool:
+    """Has the cluster a definition of it, as far as one may look?"""
+    group, _, version = api_version.partition("/")
+    if not version or "." not in group:  # one of Kubernetes' own, which none defines
+        return False
+    try:
+        found = session.api.request("GET", _DEFINITIONS, query={})["items"]
+    except LabError:
+        return False
+    return any(
+        (one["spec"]["group"], one["spec"]["names"]["kind"]) == (group, kind)
+        and any(each["name"] == version and each["served"] for each in one["spec"]["versions"])
+        for one in found
+    )
+
+
 def _own_resource(session: Session, item: dict[str, Any]) -> Resource:
     """What it is, in the version that it is written in, if that is in the learner's namespace."""
     if not isinstance(item.get("apiVersion"), str):
@@ -94,7 +127,7 @@ def _own_resource(session: Session, item: dict[str, Any]) -> Resource:
             f"this cluster has {item['kind']} as {preferred}",
             f"apiVersion: {preferred}; nothing was applied",
         )
-    resource = session.api.kind(item["apiVersion"], item["kind"])
+    resource = _served(session, item["apiVersion"], item["kind"])
     place = item["metadata"].get("namespace") or session.namespace
     if resource.namespaced and place == session.namespace:
         return resource
@@ -104,6 +137,8 @@ def _own_resource(session: Session, item: dict[str, Any]) -> Resource:
         where, hint = "the whole cluster", "take it out of the file: your namespace is there"
     else:
         where, hint = "the whole cluster", "take it out of the file: who runs the cluster makes it"
+        if item["kind"] == "CustomResourceDefinition":
+            hint += ", by kubectl apply; lab.apply waits until it is served"
     raise Refused(
         f"{item['kind']} {item['metadata']['name']} is not for your namespace",
         f"it belongs to {where}, and you act in {session.namespace}",

@@ -17,6 +17,7 @@ _BOOLS = {
     form: word in _WORDS[:4] for word in _WORDS for form in (word, word.title(), word.upper())
 }
 _NUMBER = re.compile(r"[-+.\w]*\Z", re.ASCII)  # or text that begins like one
+_NO_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _OCTAL = re.compile(r"0[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
 
@@ -73,7 +74,11 @@ def _bool(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> bool:
 
 
 def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | float | str:
-    return number(str(loader.construct_scalar(node)))
+    text = str(loader.construct_scalar(node))
+    if _NO_JSON.fullmatch(text):  # kubectl refuses the whole file
+        said = f"JSON has no number {text}; as text it is put in quotes"
+        raise yaml.constructor.ConstructorError(None, None, said, node.start_mark)
+    return number(text)
 
 
 def number(text: str) -> int | float | str:

@@ -66,7 +66,7 @@ SLOWED = " ".join(["labkit.jupyter.run", "0.4", *SLOW])
 FULL = " ".join(["labkit.jupyter.run", *SLOW])
 BROWSER = "pytest tests/browser"
 WALKS = [f"{BROWSER}/every_{name}.py" for name in ("notebook", "newcomer")]
-LONG = [FULL, files("two_labs"), *WALKS, "tests/long.py"]
+LONG = [FULL, files("two_labs"), "tests/properties.py", *WALKS, "tests/long.py"]
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ def test_a_kind_that_is_not_served_so_is_explained(scaling, asked, version, kind
         apply.apply(yaml.safe_dump_all([POD, item]))
     assert f"{kind} in {version}" in raised.value.happened
     assert saw in raised.value.saw and hint in raised.value.hint
-    assert found == []
+    # whether a definition is on its way is asked of what cannot be Kubernetes' own
+    assert found == ([("GET", apply._DEFINITIONS)] if "coreos" in version else [])
 
 
 def test_a_kind_that_came_since_is_found(asked, discovery):
@@ -114,6 +115,37 @@ def test_a_kind_that_came_since_is_found(asked, discovery):
         {**row, "resource": "bars", "responseKind": {"kind": "Bar"}, "scope": "Namespaced"}
     )
     assert session.current().api.resource("bars").kind == "Bar"
+
+
+def test_a_kind_whose_definition_was_made_a_moment_ago_is_waited_for(asked, discovery, monkeypatch):
+    monkeypatch.setattr(apply.Poll, "pause", lambda self: serve())
+    kind = {"group": "example.org", "names": {"kind": "Foo"}}
+    versions = [{"name": "v1", "served": True}, {"name": "v0", "served": False}]
+    found = asked({apply._DEFINITIONS: {"items": [{"spec": {**kind, "versions": versions}}]}})
+
+    def serve() -> None:
+        row = {"resource": "foos", "singularResource": "foo", "responseKind": {"kind": "Foo"}}
+        served = [{"version": "v1", "resources": [{**row, "scope": "Namespaced"}]}]
+        group = {"metadata": {"name": "example.org"}, "versions": served}
+        discovery["/apis"]["items"].append(group)
+
+    item = {"apiVersion": "example.org/v1", "kind": "Foo", "metadata": {"name": "x"}}
+    for unknown in ({"apiVersion": "example.org/v0"}, {"kind": "Bar"}):
+        with pytest.raises(UnknownResource):
+            apply.apply({**item, **unknown})
+    assert repr(apply.apply(item)) == "foo.example.org/x serverside-applied"
+    assert {method for method, _ in found[:-1]} == {"GET"}
+    with pytest.raises(Refused, match="waits until it is served"):
+        definition = {**item, "apiVersion": "v1", "kind": "CustomResourceDefinition"}
+        discovery["/api"]["items"][0]["versions"][0]["resources"].append(
+            {
+                "resource": "customresourcedefinitions",
+                "singularResource": "x",
+                "responseKind": {"kind": "CustomResourceDefinition"},
+                "scope": "Cluster",
+            }
+        )
+        apply.apply(definition)
 
 
 def test_what_belongs_to_the_whole_cluster_gets_a_hint_that_fits(asked):

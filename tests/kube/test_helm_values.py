@@ -2,6 +2,7 @@
 
 import json
 import random
+import secrets
 import string
 import subprocess
 
@@ -95,7 +96,6 @@ def test_the_file_reads_back_as_the_values(seed):
 @pytest.mark.parametrize("major", [3, 4])
 def test_helm_reads_each_kind_of_value_as_from_a_json_values_file(major, tmp_path, monkeypatch):
     helms.first_on_path(major, tmp_path, monkeypatch)
-    chance = random.Random(0)
     texts = {f"k{number}": text for number, text in enumerate(TRICKY)}
     simple = {
         name: text for name, text in texts.items() if not helm_values.given({name: text}).file
@@ -104,15 +104,21 @@ def test_helm_reads_each_kind_of_value_as_from_a_json_values_file(major, tmp_pat
     samples = [simple, texts, {"a": TRICKY}, {"a": {text or "e": text for text in TRICKY}}]
     samples += [{"a": {}}, {"a": []}, {"a": [[]]}, {"a": 10_000_000, "b": -1, "c": 0.5}, SIMPLE]
     samples += [{"a.b": "x", "a": {"c": 1}}, {"ollama.models.pull": []}]
-    samples += [{f"k{n}": anything(chance, 2) for n in range(3)} for _ in range(10)]
+    seed = secrets.randbelow(10**6)  # all the examples: tests/properties.py
+    samples += [anything_named(random.Random(f"values {seed} {n}")) for n in range(5)]
     chart = chart_that_shows_its_values(tmp_path / "chart")
     for values in samples:
-        words, file = helm_values.given(values)
-        as_json = json.dumps(helm_values.nested(values), ensure_ascii=False)
-        for end in "\u0085\u2028":  # which YAML takes for the ends of lines
-            as_json = as_json.replace(end, f"\\u{ord(end):04x}")
-        same = rendered(chart, ["--values", "-"], as_json)
-        assert rendered(chart, words, file) == same, values
+        ours, theirs = both_rendered(chart, values)
+        assert ours == theirs, (seed, values)
+
+
+def both_rendered(chart, values: dict[str, object]) -> tuple[str, str]:
+    """What a chart sees of `helm_upgrade`'s words, and of a values file as JSON."""
+    as_json = json.dumps(helm_values.nested(values), ensure_ascii=False)
+    for end in "\u0085\u2028":  # which YAML takes for the ends of lines
+        as_json = as_json.replace(end, f"\\u{ord(end):04x}")
+    words, file = helm_values.given(values)
+    return rendered(chart, words, file), rendered(chart, ["--values", "-"], as_json)
 
 
 def chart_that_shows_its_values(folder):
@@ -130,6 +136,14 @@ def rendered(chart, words: list[str], file: str) -> str:
     done = subprocess.run(line, input=file.encode(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.decode()
+
+
+def anything_named(chance: random.Random) -> dict[str, object]:
+    """A chart's values: names with dots and places in lists, with values of any kind or simple."""
+    names = ["a", "a.b", "a.kept", "note", "ollama.models.pull", "tolerations[1].key", "list[0]"]
+    names += [r"labels.app\.kubernetes\.io/name", "ollama", "image.tag", "x-1", "x_2", "UPPER"]
+    depth = chance.choice([0, 0, 2])
+    return {name: anything(chance, depth) for name in chance.sample(names, chance.randrange(1, 5))}
 
 
 def anything(chance: random.Random, depth: int) -> object:

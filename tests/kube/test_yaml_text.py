@@ -53,6 +53,14 @@ def test_what_is_no_yaml_is_refused(text):
         yaml_text.documents(text, "-")
 
 
+@pytest.mark.parametrize("word", [".inf", "-.Inf", "+.INF", ".nan", ".NaN"])
+def test_a_number_that_json_does_not_have_is_refused_as_kubectl_does(word):
+    with pytest.raises(Refused, match="is not valid YAML") as raised:
+        yaml_text.documents(f"a: {word}\n", "-")
+    assert f"JSON has no number {word}" in raised.value.saw
+    assert yaml_text.documents(f"a: '{word}'\nb: .info\n", "-") == [{"a": word, "b": ".info"}]
+
+
 @needs_kubectl
 def test_kubectl_reads_each_scalar_so():
     chance = random.Random(0)
