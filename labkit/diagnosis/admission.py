@@ -165,7 +165,7 @@ ROWS = (
         "kubectl describe resourcequotas",
         "condition ReplicaFailure and event FailedCreate of workloads; the error",
         no_limits,
-        unless="each container names what the message asks for",
+        unless="each container has what the message names",
     ),
     Mistake(
         "outside-limit-range",

@@ -101,7 +101,7 @@ def gather(
 
     `outside`: of a cluster or namespace that is not the workshop's, where no lesson's model,
     mirror or registry says anything. `whole`: with what is past, for a record. An API server that
-    goes away meanwhile leaves only the error: half of the facts would look like others.
+    becomes silent meanwhile leaves only the error: half of the facts would look like others.
     """
     asked = _Asked(session, speed.deadline(LIMIT_S))
     found: dict = {"namespace": session.namespace, "error": str(error) if error else ""}
