@@ -153,7 +153,7 @@ def origin(facts: Facts) -> str:
 
 
 def _is_of_ollama(said: str) -> bool:
-    """Did an Ollama answer so: not the API server, a proxy, or a registry that it asked?"""
+    """Did an Ollama answer so: not the API server, a proxy, or a registry of models?"""
     return bool(_AT_OLLAMA.search(said)) and not _ANOTHERS.search(said)
 
 
@@ -322,7 +322,7 @@ ROWS = (
     Mistake(
         "load-balancer-refused",
         "EXTERNAL-IP stays pending: AllocationFailed, SyncLoadBalancerFailed",
-        "what gives addresses to Services is there, and its message says why it gives none",
+        "what gives addresses to Services is there, and its event has the reason why it gives none",
         "change what the message names: addresses of the pool, a quota, rights, an annotation",
         "kubectl describe services",
         "the type and the status of Services, their events",

@@ -80,7 +80,7 @@ def decisive(message: str) -> str:
 def decides(facts: Facts, pod: dict, message: str) -> str:
     """The same of this Pod, by what the nodes are: "down" where one that would take it is away.
 
-    No message says which node has which reason, so each is asked: has it the Pod's labels, and no
+    The message does not name the nodes, so each is looked at: has it the Pod's labels, and no
     other taint than those that Kubernetes gives to one that is away?
     """
     kind = decisive(message)
