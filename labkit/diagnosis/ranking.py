@@ -88,10 +88,11 @@ def _elsewhere(facts: Facts) -> list[Mistake]:
     """The classic mistakes of Pods on other nodes than those that are down."""
     down = rules.down_nodes(facts)
     pods = [pod for pod in facts.pods if pod["spec"].get("nodeName", "") not in {*down, ""}]
+    rows = [row for row in MISTAKES if row.id != NODE_DOWN]
+    # what is seen without any Pod is not about one of these
+    nothing = replace(facts, pods=[])
     rest = replace(facts, pods=pods)
-    seen = filter(None, (_look(row, rest) for row in MISTAKES if row.id != NODE_DOWN))
-    names = [f"pod/{pod['metadata']['name']}" for pod in pods]
-    return [one for one in seen if any(name in one.saw for name in names)]
+    return [one for row in rows if not row.seen(nothing) and (one := _look(row, rest))]
 
 
 def _look(row: Mistake, facts: Facts) -> Mistake | None:
