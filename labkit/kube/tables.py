@@ -23,6 +23,7 @@ def get(what: str, *, selector: str | None = None, all_namespaces: bool = False)
     Equals `kubectl get WHAT`. Raises UnknownResource, NotFound.
     """
     session = current()
+    refs.require_plain(what)
     echo(kubectl_line.line("get", what, selector=selector, all_namespaces=all_namespaces))
     word, _, name = what.partition("/")
     resource = session.api.resource(word)

@@ -23,7 +23,7 @@ def scraped(session: Session) -> Seen:
     short = {pod: count for pod, count in _each(session, up) if count != 2}
     if short:
         saw = ", ".join(f"{pod}: {count or 0:g} of 2" for pod, count in short.items())
-        hint = "lab.metrics('up'): which port does not answer, and has the Pod a proxy?"
+        hint = "lab.metrics('up') shows the port that does not answer; 08-proxy has both"
         return Seen(False, f"Prometheus reads too little: {saw}", hint)
     return Seen(True, f"{answers.saw}, and Prometheus reads proxy and exporter")
 
@@ -82,7 +82,7 @@ def unthrottled(session: Session) -> Seen:
     for pod, share in _each(session, stopped):
         if (share or 0) > BURSTS:
             saw = f"{pod} was stopped by its CPU limit in {share:.0%} of its periods"
-            return Seen(False, saw, "which limit has its container `ollama`?")
+            return Seen(False, saw, "kubectl describe deployment/ollama shows the limits of its container `ollama`")
     return Seen(True, f"{answered.saw}, and no CPU limit has stopped it")
 
 
@@ -95,7 +95,7 @@ def both_models_stay(session: Session) -> Seen:
     saw = ", ".join(
         f"{pod} has {units.count(count or 0, 'model')} in memory" for pod, count in loaded
     )
-    hint = "ask the one, then the other: does the first one stay?"
+    hint = "ask the one, then the other: kubectl exec deployment/ollama -- ollama ps has both"
     return Seen(all(count == 2 for _, count in loaded), saw, hint)
 
 

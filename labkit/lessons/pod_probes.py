@@ -41,7 +41,7 @@ def pod_serves(name: str) -> Callable[[Session], Seen]:
                 version = server.get("/api/version")["version"]
         except (Unreachable, OllamaSaid, KeyError, TypeError) as error:
             image = pod["spec"]["containers"][0]["image"]
-            hint = f'is {image} an Ollama? lab.logs("{one}")'
+            hint = f'lab.logs("{one}") shows whether {image} is an Ollama'
             return Seen(False, f"{one} is ready, but no Ollama answers in it: {error!r}", hint)
         return Seen(True, f"{one} is ready, and Ollama {version} answers")
 
