@@ -39,9 +39,7 @@ def parsed(session: Session, text: str) -> Target:
     require_plain(text)
     if address := _ADDRESS.match(text):
         saw = "it wants a kind and a name in the cluster, not an address"
-        raise LabError(
-            f"{text!r} names no object", saw, f'"service/{address["name"] or "ollama"}"'
-        )
+        raise LabError(f"{text!r} names no object", saw, f'"service/{address["name"] or "ollama"}"')
     word, slash, name = text.rpartition("/")
     word = word if slash else "pod"
     if not (word and name) or "/" in word:

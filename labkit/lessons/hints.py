@@ -90,7 +90,7 @@ def with_cause(ladder: Ladder, here: Session) -> Ladder:
 
 
 def first(step: steps.Step, otherwise: str) -> str:
-    """What to try for one whose check has failed: the next hint, after a thought about a question."""
+    """What to try after a check that failed: the next hint, and a question to think about."""
     if not step.ladder:
         return otherwise
     _given[step.id] = max(_given.get(step.id, 0), 1)

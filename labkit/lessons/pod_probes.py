@@ -58,6 +58,23 @@ def pod_answers(name: str) -> Callable[[Session], Seen]:
     return check
 
 
+def pod_answered_inside(name: str) -> Callable[[Session], Seen]:
+    """A check: the Ollama in the Pod answers, and a command inside of the Pod has asked it."""
+
+    def check(session: Session) -> Seen:
+        answered = pod_answers(name)(session)
+        if not answered.passed:
+            return answered
+        given = access_log.prompts(_log(session, name), from_inside=True)
+        if not any(status < "400" for status in given):
+            saw = f"{answered.saw}, and no command inside of it has asked it"
+            line = 'ollama run --insecure --nowordwrap $MODEL "What is a Pod?"'
+            return Seen(False, saw, f"kubectl exec {name} -- {line}")
+        return Seen(True, f"{answered.saw}; a command inside of it was answered too")
+
+    return check
+
+
 def pod_is_new(name: str) -> Callable[[Session], Seen]:
     """A check: the Ollama in the Pod answers; the Pod has no model, and has never had one."""
 
@@ -140,8 +157,12 @@ def answers(at: str | None, server: Connection | None = None, **more: str) -> Se
 
 def _has_pulled(session: Session, name: str) -> bool:
     """By its access log: was a model pulled into the Ollama that runs in this Pod now?"""
+    return bool(access_log.statuses(_log(session, name), "/api/pull"))
+
+
+def _log(session: Session, name: str) -> str:
     path = session.api.resource("pods").path(session.namespace, name)
-    return bool(access_log.statuses(session.api.text(f"{path}/log"), "/api/pull"))
+    return session.api.text(f"{path}/log")
 
 
 def _loaded() -> dict | None:

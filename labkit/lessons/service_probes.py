@@ -64,15 +64,15 @@ def service_has_an_endpoint(session: Session) -> Seen:
     counted = f"ready endpoints of {one}: {len(ready)} of {len(ends)}"
     if ready:
         return Seen(True, f"{counted}, which does not prove an answer")
-    return Seen(False, counted, 'kubectl get pods --show-labels: they need the label that it selects')
+    return Seen(False, counted, "kubectl get pods --show-labels; it selects app=ollama")
 
 
 def service_has_answered(session: Session) -> Seen:
     """Service `ollama` answers with the lab's model, and a client has sent it a prompt."""
-    found = access_log.answers(session, "deployment/ollama", "/api/generate")
-    asked = [status for statuses in found.values() for status in statuses]
+    logs = access_log.logs(session, "deployment/ollama").values()
+    asked = [status for log in logs for status in access_log.prompts(log, from_inside=False)]
     if not any(status < "400" for status in asked):
-        saw = f"{units.count(len(asked), 'prompt')} sent, and none answered yet"
+        saw = f"{units.count(len(asked), 'prompt')} sent from outside of the Pod, and none answered"
         return Seen(False, saw, 'lab.generate("…", at="service/ollama")')
     return service_answers(session)
 

@@ -100,8 +100,8 @@ def equal_line(at: str | None, words: list[str], path: str, body: dict[str, Any]
             for key, value in (body or {}).items()
         ]
         url = f"http://{name}:{proxy.OLLAMA_PORT}{path}"
-        client = "kubectl run httpclient --rm -it --image alpine/httpie -- \\\n  --ignore-stdin --timeout=60"
-        return f"{client} {shlex.join([url, *fields])}"
+        client = "kubectl run httpclient --rm -it --image alpine/httpie -- \\\n "
+        return f"{client} --ignore-stdin --timeout=60 {shlex.join([url, *fields])}"
     return _command(at, words)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 
 from labkit.errors import CommandFailed
 
-_VALUED = ("--keepalive", "--format", "--think", "--dimensions")  # flags whose value is a word apart
+_VALUED = ("--keepalive", "--format", "--think", "--dimensions")  # their value is a word apart
 _TERMINAL = {"-it", "-ti", "--tty", "-t"}  # of `kubectl exec`, which passes its own terminal on
 
 
@@ -33,7 +34,7 @@ def conversation(command: str) -> CommandFailed | None:
     if words[:2] != ["ollama", "run"]:
         return None
     given = []
-    for before, word in zip(words[1:], words[2:], strict=False):
+    for before, word in itertools.pairwise(words[1:]):
         if not word.startswith("-") and before not in _VALUED:
             given.append(word)
     if len(given) != 1:  # a model alone

@@ -133,9 +133,9 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
 def _without_conversations(lines: list[str]) -> list[str]:
     """The lines of a cell; raise for a `!command` that would wait for ever, and run none of it."""
     for line in lines:
-        if line.lstrip().startswith("!"):
-            if error := cell_commands.conversation(line.strip()[1:]):
-                raise error
+        command = line.strip()
+        if command.startswith("!") and (error := cell_commands.conversation(command[1:])):
+            raise error
     return lines
 
 

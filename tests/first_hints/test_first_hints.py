@@ -118,7 +118,7 @@ def made(connected, discovery, monkeypatch, capsys):
         try:
             if source.startswith("!"):
                 raise cell_commands.conversation(source[1:]) or AssertionError(source)
-            exec(compile(source, name, "exec"), cell)  # noqa: S102  as a kernel does
+            exec(compile(source, name, "exec"), cell)  # as a kernel does
         except Exception as error:
             lines = lines_of(error, cell, row)
             printed = capsys.readouterr().out
