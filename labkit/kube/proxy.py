@@ -291,7 +291,7 @@ def _said_no(name: str, path: str, code: int, said: str) -> OllamaSaid:
         405: "the other method: .post(path, {…}) in place of .get(path), or .get in place of .post",
     }
     if path.endswith("/pull"):
-        hint = f"{pull} pulls lab.model; of another model, correct the name"
+        hint = f"{pull}, which takes lab.model; or correct the name"
     elif said.startswith("time: "):  # Go's word for a duration that it cannot read
         hint = 'keep_alive="10m": a number, and s, m or h'
     else:

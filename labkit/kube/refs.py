@@ -39,7 +39,8 @@ def parsed(session: Session, text: str) -> Target:
     require_plain(text)
     if address := _ADDRESS.match(text):
         saw = "it wants a kind and a name in the cluster, not an address"
-        raise LabError(f"{text!r} names no object", saw, f'"service/{address["name"] or "ollama"}"')
+        meant = f"service/{address['name'] or 'ollama'}"
+        raise LabError(f"{text!r} names no object", saw, f'"{meant}" in place of "{text}"')
     word, slash, name = text.rpartition("/")
     word = word if slash else "pod"
     if not (word and name) or "/" in word:
@@ -60,10 +61,11 @@ def require_plain(text: str) -> None:
     """Raise LabError for what was pasted with a name, and for two words in place of a path."""
     if (plain := text.strip(_AROUND)) != text and plain:
         saw = "a space or a quote stands before or after it"
-        raise LabError(f"{text!r} names no object", saw, f'"{plain}"')
+        raise LabError(f"{text!r} names no object", saw, f'"{plain}" in place of "{text}"')
     if len(words := plain.split()) > 1:
         saw = "a slash is between a kind and a name"
-        raise LabError(f"{text!r} names no object", saw, f'"{words[0]}/{words[1]}"')
+        meant = f"{words[0]}/{words[1]}"
+        raise LabError(f"{text!r} names no object", saw, f'"{meant}" in place of "{text}"')
 
 
 def full(target: Target) -> str:

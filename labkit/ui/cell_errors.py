@@ -35,6 +35,7 @@ _NAMES = {"\u00a0": "a no-break space"}  # of those that are not seen
 _COMMANDS = ("kubectl", "ollama", "helm", "hey", "kind", "docker", "curl")
 # "ollama/ollama", "pod/mine": Python reads a division of two names
 _SLASHED = re.compile(r"[\w.-]+(/[\w.:-]+)+")
+_MEANT = {"name": "model", "pod": "at", "host": "at", "url": "at", "count": "replicas"}
 _INVALID = ("invalid character", "invalid non-printable character")
 TRACEBACK = "LAB_TRACEBACK"  # the variable that keeps IPython's own tracebacks
 _SEEN = 60  # characters of a value that are shown
@@ -197,6 +198,8 @@ def _call(text: str) -> Said:
     saw = f"it takes {', '.join(known)}"
     if wrong := re.match(r"got an unexpected keyword argument '(\w+)'", what):
         near = _nearest(wrong[1], known)
+        if not near and _MEANT.get(wrong[1]) in known:
+            near = _MEANT[wrong[1]]
         hint = f"{near}= in place of {wrong[1]}=" if near else _example(name, helper)
         return f"lab.{name} does not take {wrong[1]}=", saw, hint
     if re.match(r"missing|takes|got multiple values", what):
@@ -230,7 +233,7 @@ def _wrong_value(frame: FrameType) -> Said:
                 article = "an" if kind[0] in "aeio" else "a"
                 happened = f"lab.{name} takes a name as {word}, not {article} {kind}"
                 saw = " ".join(repr(one).split())[:_SEEN]
-                return happened, f"{word} is {saw}", _as_name(one)
+                return happened, f"{word} is {saw}", _as_name(one, name, word)
     return None
 
 
@@ -247,10 +250,16 @@ def _is_table(value: object) -> bool:
     return type(value).__name__ == "Table" and type(value).__module__.startswith("labkit.")
 
 
-def _as_name(value: object) -> str:
+def _as_name(value: object, helper: str, word: str) -> str:
+    """What to type: the number as text, or a loop over names."""
     if isinstance(value, int | float):
         return f'"{value}", in quotes'
-    return 'one name at a time: for name in lab.get("pods").column("NAME")'
+    parameters = inspect.signature(getattr(labkit, helper)).parameters
+    needed = ["…" for one in parameters.values() if one.default is one.empty and one.name != word]
+    is_keyword = parameters[word].kind is inspect.Parameter.KEYWORD_ONLY
+    name = f'{word}=f"pod/{{name}}"' if is_keyword else 'f"pod/{name}"'
+    call = f"lab.{helper}({', '.join([*needed, name])})"
+    return f'for name in lab.get("pods").column("NAME"): {call}'
 
 
 def _example(name: str, helper: object) -> str:

@@ -67,6 +67,7 @@ class World:
                 names = self._answers.get(name, [])
                 items = [{"metadata": {"name": one, "uid": one}} for one in names]
                 found = {"metadata": {"resourceVersion": "1"}, "items": items}
+                found["columnDefinitions"] = []  # of the table that `get` and `events` ask for
         code = found.get("code", 200) if isinstance(found, dict) else 200
         if isinstance(found, str):
             found = found.encode()
