@@ -1,6 +1,6 @@
 """The mistakes of beginners, and the three lines that each is answered with; all of them exact.
 
-`*.yaml` has them: a cell of a notebook, or a line of `./lab`, and what the parts behind it answer.
+`first_hints/*.yaml` has them: a cell of a notebook, or a line of `./lab`, and what answers it.
 Where `cluster` names a file of tests/cluster and a part of it, a test there makes the mistake in a
 real cluster; tests/browser/newcomer.yaml makes twenty in a browser.
 """
@@ -25,8 +25,8 @@ from labkit.setup.host.progress import Reporter
 from labkit.ui import cell_commands, cell_errors, notebook_file
 
 HERE = Path(__file__).parent
-NOTEBOOKS = HERE.parent.parent / "notebooks"
-FILES = sorted(HERE.glob("*.yaml"))
+NOTEBOOKS = HERE.parents[1] / "notebooks"
+FILES = sorted((HERE / "first_hints").glob("*.yaml"))
 ROWS = {
     row["mistake"]: {**row, "file": file.stem}
     for file in FILES
