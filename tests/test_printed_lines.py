@@ -129,7 +129,7 @@ CALLS = {
     "lab.stop()": [f"ollama stop {MODEL}"],
     "lab.pull()": [f"ollama pull --insecure {MODEL}"],
     "lab.pull('m', at='svc/ollama')": [
-        "kubectl run httpclient --rm -it --image alpine/httpie -- --ignore-stdin "
+        "kubectl run httpclient --rm -it --image alpine/httpie -- --ignore-stdin --timeout=60 "
         "http://ollama:11434/api/pull model=m"
     ],
     "lab.generate(PROMPT, model='m', keep_alive=60)": [
@@ -145,7 +145,7 @@ CALLS = {
         ">>> A?",
     ],
     "lab.generate('A?', model='m', at='service/x', options={'seed': 1})": [
-        "kubectl run httpclient --rm -it --image alpine/httpie -- --ignore-stdin "
+        "kubectl run httpclient --rm -it --image alpine/httpie -- --ignore-stdin --timeout=60 "
         "http://x:11434/api/generate model=m 'options:={\"seed\": 1}' 'prompt=A?'"
     ],
     "lab.chat('A?', model='m')": ["ollama run m", ">>> A?"],

@@ -98,7 +98,7 @@ def reset(options: argparse.Namespace) -> int:
     if not options.all and len(contexts) < 2:
         return _bring(options, "".join(contexts))
     if options.step:
-        steps.one(options.step)  # a mistake in it is told once
+        steps.one(options.step, "reset")  # a mistake in it is told once
     contexts = reset_many.labs() if options.all else contexts
     names = ", ".join(context or reset_many.OWN for context in contexts)
     if not _agreed(f"Reset {units.count(len(contexts), 'lab')}: {names}?", options.yes):
@@ -113,7 +113,7 @@ def _bring(options: argparse.Namespace, context: str) -> int:
     from labkit.lessons import steps
     from labkit.lessons.reset import goto as states
 
-    step = steps.one(options.step) if options.step else None
+    step = steps.one(options.step, options.command) if options.step else None
     session = _enter(context, missing_ok=True, timeout_s=states.ENTER_S)
     question = f"Change namespace {session.namespace} so?"
     with _quiet(options.output):

@@ -31,6 +31,9 @@ EXAMPLES = {  # that of `load` is in its own usage
 }
 
 
+_OF_KUBECTL = ("get", "describe", "delete", "apply", "exec", "scale", "wait", "events", "rollout")
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise SystemExit(message)  # `parsed` makes three lines of it
@@ -55,14 +58,30 @@ def parsed(words: list[str]) -> argparse.Namespace:
     except SystemExit as end:
         if not isinstance(end.code, str):  # the help was printed, or the version
             raise
-        hint = f"./lab {first} -h" if is_command else "./lab -h"
+        sub = commands.choices.get(first)
+        hint = _better(words, end.code, sub) if sub else "./lab -h"
         raise Unsupported(end.code, _line(words), hint) from None
+
+
+def _better(words: list[str], said: str, command: argparse.ArgumentParser) -> str:
+    """The line that was meant, where that can be told from what is wrong; else the help."""
+    import difflib
+
+    if said.endswith("arguments are required: STEP"):
+        return f"{EXAMPLES[words[0]]} # ./lab check lists all steps"
+    for word in said.partition("unrecognized arguments: ")[2].split():
+        for near in difflib.get_close_matches(word, command._option_string_actions, n=1):
+            return _line([near if one == word else one for one in words])
+    return f"./lab {words[0]} -h"
 
 
 def _no_command(words: list[str], known: list[str]) -> Unsupported:
     import difflib
+    import shlex
 
     hint = "./lab -h # lists the commands"
+    if words[0] in _OF_KUBECTL:
+        hint = shlex.join(["kubectl", *words])
     for near in difflib.get_close_matches(words[0].lower(), known, n=1):
         hint = f"{_line([near, *words[1:]])} # ./lab -h lists the commands"
     return Unsupported(f"./lab has no command {words[0]!r}", _line(words), hint)
@@ -306,10 +325,9 @@ def _add_load(load: argparse.ArgumentParser) -> None:
 
 
 def _workers(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 8:
-        raise argparse.ArgumentTypeError(f"{number} is not between 1 and 8")
-    return number
+    if not text.isdecimal() or not 1 <= int(text) <= 8:
+        raise argparse.ArgumentTypeError(f"{text} is not a number between 1 and 8")
+    return int(text)
 
 
 def _port(text: str) -> int:

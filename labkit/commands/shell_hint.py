@@ -251,7 +251,7 @@ _OWN: dict[str, Callable[..., str]] = {
     "goto": lambda context, step: _lab("goto", step, context=context),
     "hint": lambda context, step: _lab("hint", step, context=context),
     "load_test": _load_test,
-    "reset": lambda context: _lab("reset", context=context),
+    "reset": lambda context, *step: _lab("reset", *step, context=context),
     "start": _start,
     "status": lambda context: _lab("status", context=context),
 }

@@ -103,20 +103,17 @@ def _asked(name: str, ask) -> Part:
 def _tools() -> tuple[bool, str]:
     states = tools.states(route())
     missing = [state.name for state in states if not state.path]
-    unpinned = [state.name for state in states if not state.pinned]
-    return not missing, _summary(states, missing, unpinned)
+    return not missing, _summary(states, missing)
 
 
 def _images() -> tuple[bool, str]:
     states = images.states(route())
     missing = [state.name for state in states if not state.present]
-    unpinned = [state.name for state in states if not state.pinned]
-    return not missing, _summary(states, missing, unpinned)
+    return not missing, _summary(states, missing)
 
 
-def _summary(states: list, missing: list[str], unpinned: list[str]) -> str:
-    said = f"missing: {', '.join(missing)}" if missing else f"{len(states)} here"
-    return f"{said}; not pinned: {', '.join(unpinned)}" if unpinned else said
+def _summary(states: list, missing: list[str]) -> str:
+    return f"missing: {', '.join(missing)}" if missing else f"{len(states)} here"
 
 
 def _registry() -> tuple[bool, str]:

@@ -11,18 +11,18 @@ from labkit.bundle import supply
 from labkit.commands import down
 from labkit.errors import CommandFailed, LabError, TimedOut, Unsupported
 from labkit.jupyter import server as jupyter
-from labkit.setup.build import catalog, debian, go, images, registry, route, tools
+from labkit.setup.build import catalog, debian, forecast, go, images, registry, route, tools
 from labkit.setup.cluster import kind, labs, local_ollama, model, monitoring, services
 from labkit.setup.host import docker, jobs, paths, speed
 from labkit.setup.host import machine as preflight
 from labkit.setup.host.machine import GIB
 from labkit.setup.host.progress import Reporter, Task, minutes
+from labkit.ui import units
 
 # Free disk needed, measured: see README. The package route's includes Go's caches.
 DISK_COLD = {route.PACKAGES: 16 * GIB, route.REGISTRY: 8 * GIB}
 DISK_WARM = 2 * GIB
 MEMORY = 2 * GIB
-BUILD_S = 16 * 60  # everything of the package route from nothing, on the reference machine
 LARGE = (
     *("build:cluster", "build:ollama", "build:llama-server", "base:"),
     *("image:kindest/node", "image:ollama/ollama"),
@@ -175,6 +175,7 @@ class Up:
         if catalog.ollama_asked():
             require_registry_route(chosen)
         self.reporter.say(f"route: {chosen.name} ({chosen.reason})")
+        self._say_forecast(chosen.name)
         with self.part("tools and images") as task:
             self._materials(chosen.name, task, self._work(chosen.name, answer=True))
         with self.part("image registry") as task:
@@ -221,6 +222,16 @@ class Up:
             *tools.jobs(chosen, self.reporter, answer=answer),
         ]
 
+    def _say_forecast(self, chosen: str) -> None:
+        """How long this run takes, where that is decided by what has to be built."""
+        if chosen != route.PACKAGES:
+            return
+        first = self._work(chosen, answer=True)
+        if _missing(first):
+            others = self._work(chosen, answer=False)
+            if said := forecast.until_up(first, others, forecast.machine_now()):
+                self.reporter.say(said)
+
     def _materials(self, chosen: str, task: Task, work: list[jobs.Job]) -> None:
         """Make what is missing."""
         missing = _missing(work)
@@ -237,8 +248,12 @@ class Up:
             go.require()
             debian.require()
             task.estimate_s = None  # the last run's: it built other things, or none
-            task.note(f"{len(missing)} things to build{_forecast([job.name for job in missing])}")
+            task.note(f"{units.count(len(missing), 'thing')} to build")
+            told = forecast.Forecast(work, forecast.machine_now())
+            task.left = lambda: forecast.about(told.left_s())
+            work = told.timed()
         jobs.run(work)
+        task.left = None
         task.note(f"{len(missing)} made" if missing else "all here")
 
     def _show(self, answer: model.Answer) -> None:
@@ -260,19 +275,6 @@ class Up:
 def _missing(work: list[jobs.Job]) -> list[jobs.Job]:
     """Those of the jobs that make something; tools that are there are only linked."""
     return [job for job in work if not job.name.startswith("tool:")]
-
-
-def _forecast(missing: list[str]) -> str:
-    """How long a build from nothing takes on this machine; nothing where less is to be built.
-
-    >>> import os
-    >>> os.environ["LAB_SPEED"] = "0.5"
-    >>> _forecast(["build:cluster", "base:trixie"]), _forecast(["base:trixie"])
-    (', in about 32 min on this machine', '')
-    """
-    if "build:cluster" not in missing:
-        return ""
-    return f", in about {BUILD_S / speed.relative() / 60:.0f} min on this machine"
 
 
 def _said(machine: speed.Machine) -> str:

@@ -55,9 +55,10 @@ def error(
     if code == 409:
         hint = "look at the object as it is now, then once more"
         if message.startswith("Apply failed with"):  # the same again fails again
+            one = "/".join(path.partition("?")[0].split("/")[-2:])
             hint = (
-                "the quoted program has set that field: give the value that it has now, or take it"
-                " back: kubectl apply --server-side --force-conflicts --filename FILE"
+                f'lab.delete("{one}"), then run this cell again; or keep the value that the'
+                " quoted program has set"
             )
         return Conflict(happened, message, hint, status=code, reason=reason)
     if code == 410:
@@ -67,6 +68,8 @@ def error(
         403: "the second line names the rule: a quota, Pod Security, or your rights",
     }
     hint = hints.get(code, "fix what the second line names")
+    if "RFC 1123" in message or "RFC 1035" in message:
+        hint = 'a name such as "mine-2": lower-case letters, digits and -'
     return Refused(happened, message, hint, status=code, reason=reason)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 STDOUT, STDERR, ERROR = 1, 2, 3
 PIECE = 2**15
+_PROGRAM = re.compile(r'exec: \\?"([^"\\]+)\\?": ')  # in a runtime's own words
 
 
 @dataclass(frozen=True)
@@ -199,11 +201,12 @@ def _code(status: bytes) -> int:
     codes = [int(cause) for cause in causes if cause.isdigit()]
     if codes:
         return codes[0]
-    raise CommandFailed(
-        "the container could not run it",
-        found.get("message", "no reason given"),
-        "is the program in the image? is its name right?",
-    )
+    said = found.get("message", "no reason given")
+    hint = "the name of a program that the image has"
+    if (program := _PROGRAM.search(said)) and " " in program[1]:
+        words = ", ".join(f'"{word}"' for word in program[1].split())
+        hint = f"each word in quotes of its own: {words}"
+    raise CommandFailed("the container could not run it", said, hint)
 
 
 def _message(body: bytes | None) -> str:

@@ -19,8 +19,8 @@ _HINTS = {
     403: "it lets you not through: its rules, or an address past it",
     404: "it has no such path: its rules, or an address past it",
     413: "it takes no request of this size: its limit for a body",
-    502: "is an Ollama ready behind it, and at the port that it connects to?",
-    503: "is an Ollama ready behind it, and at the port that it connects to?",
+    502: "check that a ready Ollama is behind it, at the port that it connects to",
+    503: "check that a ready Ollama is behind it, at the port that it connects to",
     504: "it waited no longer for Ollama: its timeout, against the time of the first word",
 }
 

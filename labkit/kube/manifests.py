@@ -11,6 +11,7 @@ from labkit.errors import NotFound, Refused
 from labkit.kube import manifest_checks, yaml_text
 from labkit.setup.host import paths
 
+_STEPS = 'lab.apply("k8s/steps/03-service"): a folder or a file, by its path'
 _SUFFIXES = (".json", ".yaml", ".yml")  # those that kubectl takes
 
 
@@ -51,7 +52,9 @@ def files(what: str | Path) -> dict[str, str]:
 def _missing(what: str | Path, path: Path) -> NotFound:
     names = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, sorted(names), n=1, cutoff=0.75)
-    hint = f"{Path(what).with_name(near[0])} in place of {what}" if near else "check the path"
+    hint = f"{Path(what).with_name(near[0])} in place of {what}" if near else _STEPS
+    if paths.k8s("steps", path.name).exists() and not near:
+        hint = f"k8s/steps/{path.name} in place of {what}"
     return NotFound(f"there is no file {path}", f"looked in {Path.cwd()}", hint)
 
 

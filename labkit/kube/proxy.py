@@ -191,7 +191,10 @@ class Connection:
         if found["message"] == "address not allowed":  # what it says of no address at all
             hint = f'lab.wait("{self.name}") first'
             return Unreachable(f"{self.name} does not answer", "it has no address yet", hint)
-        return Unreachable(f"{self.name} does not answer", found["message"], self.look())
+        hint = self.look()
+        if found["message"].startswith("no endpoints available"):
+            hint = 'lab.get("deployments"), lab.get("pods"): it needs a ready Pod with its labels'
+        return Unreachable(f"{self.name} does not answer", found["message"], hint)
 
     def _away(self, method: str, error: Exception) -> ApiSilent:
         import httpx
@@ -280,15 +283,15 @@ def _said_no(name: str, path: str, code: int, said: str) -> OllamaSaid:
     from labkit.errors import ModelMissing
 
     # in both words that Ollama has for it; "file does not exist" is a registry's no to a pull
+    pull = f'lab.pull(at="{name}")' if "/" in name else "lab.pull()"
     if "not found" in said and "model" in said and not path.endswith("/pull"):
-        hint = f'lab.pull(at="{name}")' if "/" in name else "lab.pull()"
-        return ModelMissing(f"{name} does not have the model", said, hint, status=code)
+        return ModelMissing(f"{name} does not have the model", said, pull, status=code)
     hints = {
         503: "its queue is full: ask again later, or with fewer clients",
-        405: "this path wants another method",
+        405: "the other method: .post(path, {…}) in place of .get(path), or .get in place of .post",
     }
     if path.endswith("/pull"):
-        hint = "is the name spelt right? lab.model has the lab's own"
+        hint = f"{pull}, which takes lab.model; or correct the name"
     elif said.startswith("time: "):  # Go's word for a duration that it cannot read
         hint = 'keep_alive="10m": a number, and s, m or h'
     else:

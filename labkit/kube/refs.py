@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from labkit.kube.discovery import Resource
     from labkit.kube.session import Session
 
+_MADE_ONCE = ("Deployment", "Service")  # each by a cell; a person has deleted it, perhaps
 _AROUND = " \t\"'\u201c\u201d\u201e\u2018\u2019"  # spaces and quotes, pasted with a name
-_ADDRESS = re.compile(r"\w+://|localhost\b|127\.")
+_ADDRESS = re.compile(r"(\w+)://|localhost\b|127\.|(?P<name>[\w-]+):\d+$")
 
 
 class Target(NamedTuple):
@@ -35,12 +36,11 @@ class Target(NamedTuple):
 
 def parsed(session: Session, text: str) -> Target:
     """The object that this text names. Raises UnknownResource, and LabError on a bad name."""
-    if (plain := text.strip(_AROUND)) != text and plain:
-        saw = "a space or a quote stands before or after it"
-        raise LabError(f"{text!r} names no object", saw, f'"{plain}"')
-    if _ADDRESS.match(text):
+    require_plain(text)
+    if address := _ADDRESS.match(text):
         saw = "it wants a kind and a name in the cluster, not an address"
-        raise LabError(f"{text!r} names no object", saw, '"service/ollama"')
+        meant = f"service/{address['name'] or 'ollama'}"
+        raise LabError(f"{text!r} names no object", saw, f'"{meant}" in place of "{text}"')
     word, slash, name = text.rpartition("/")
     word = word if slash else "pod"
     if not (word and name) or "/" in word:
@@ -55,6 +55,17 @@ def parsed(session: Session, text: str) -> Target:
             f"kubectl get {word}/{name} in a terminal looks at it",
         )
     return Target(word, name, resource, session.namespace)
+
+
+def require_plain(text: str) -> None:
+    """Raise LabError for what was pasted with a name, and for two words in place of a path."""
+    if (plain := text.strip(_AROUND)) != text and plain:
+        saw = "a space or a quote stands before or after it"
+        raise LabError(f"{text!r} names no object", saw, f'"{plain}" in place of "{text}"')
+    if len(words := plain.split()) > 1:
+        saw = "a slash is between a kind and a name"
+        meant = f"{words[0]}/{words[1]}"
+        raise LabError(f"{text!r} names no object", saw, f'"{meant}" in place of "{text}"')
 
 
 def full(target: Target) -> str:
@@ -79,7 +90,10 @@ def missing(session: Session, target: Target, saw: str, hint: str = "") -> NotFo
         place = target.resource.path(target.namespace)
         items = session.api.request("GET", place, query={})["items"]
         names = [item["metadata"]["name"] for item in items if stays(item)]
-    hint = hint or f'lab.get("{target.word}") shows what is there'
+    there = f'lab.get("{target.word}") shows what is there'
+    if target.resource.kind in _MADE_ONCE:
+        there = f"run the cell that creates {target} again; {there}"
+    hint = hint or there
     if near := _nearest(target.name, names):
         saw = f"{saw}; there is {target.word}/{near}"
         hint = f"{target.word}/{near} in place of {target}"

@@ -23,6 +23,7 @@ def get(what: str, *, selector: str | None = None, all_namespaces: bool = False)
     Equals `kubectl get WHAT`. Raises UnknownResource, NotFound.
     """
     session = current()
+    refs.require_plain(what)
     echo(kubectl_line.line("get", what, selector=selector, all_namespaces=all_namespaces))
     word, _, name = what.partition("/")
     resource = session.api.resource(word)
@@ -32,7 +33,13 @@ def get(what: str, *, selector: str | None = None, all_namespaces: bool = False)
         path = path.replace(f"/namespaces/{session.namespace}/", "/", 1)
     here = f" in namespace {session.namespace}" if resource.namespaced and not everywhere else ""
     query = {"labelSelector": selector} if selector else {}
-    table = _table(session, path, query, empty=f"No resources found{here}")
+    try:
+        table = _table(session, path, query, empty=f"No resources found{here}")
+    except NotFound as error:
+        if not (name and resource.namespaced):
+            raise
+        one = refs.Target(word, name, resource, session.namespace)
+        raise refs.missing(session, one, error.saw) from None
     if everywhere:
         spaces = [item["metadata"]["namespace"] for item in table.items]
         rows = [[space, *row] for space, row in zip(spaces, table.rows, strict=True)]
@@ -46,7 +53,8 @@ def events(target: str | None = None) -> Table:
         lab.events("pod/ollama")
 
     Equals `kubectl events --for=TARGET`, without the events of earlier objects of that name: a
-    caption counts those. Where there is no such object now, all of them are shown.
+    caption counts those. Where there is no such object now, all of them are shown. Raises NotFound
+    where there are none either.
     """
     session = current()
     one = refs.parsed(session, target) if target else None
@@ -58,7 +66,10 @@ def events(target: str | None = None) -> Table:
     table = _table(session, session.api.resource("events").path(session.namespace), query)
     found = sorted(zip(table.items, table.rows, strict=True), key=lambda pair: _when(pair[0]))
     shown, caption = found, ""
-    if one and (uid := _uid(session, one)):
+    uid = _uid(session, one) if one else ""
+    if one and not (uid or found):
+        raise refs.missing(session, one, "it has no events either")
+    if one and uid:
         # the kubelet names a node's own events by the node's name
         shown = [pair for pair in found if pair[0]["involvedObject"].get("uid") in (uid, one.name)]
         if earlier := len(found) - len(shown):

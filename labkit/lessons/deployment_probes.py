@@ -61,6 +61,22 @@ def deployment_ready(count: int = 1) -> Callable[[Session], Seen]:
     return check
 
 
+def deployment_serves(session: Session) -> Seen:
+    """Deployment `ollama` has one Pod, which it made itself and in which an Ollama answers."""
+    one = deployment_ready()(session)
+    if not one.passed:
+        return one
+    for pod in filter(refs.stays, pods(session)):
+        name, owners = pod["metadata"]["name"], pod["metadata"].get("ownerReferences", [])
+        if not any(owner["kind"] == "ReplicaSet" for owner in owners):
+            saw = f"pod/{name} has the Deployment's label, and the Deployment has not made it"
+            return Seen(False, saw, f'lab.delete("pod/{name}"); lab.rollout("deployment/ollama")')
+        serves = pod_probes.pod_serves(name)(session)
+        if not serves.passed:
+            return serves
+    return one
+
+
 def some_pod_has_model(session: Session) -> Seen:
     """At least one Pod of Deployment `ollama` has the lab's model."""
     found = pod_models(session)

@@ -12,8 +12,9 @@ class State(NamedTuple):
 
     `replicas`: of Deployment `ollama`. `pulled`: the Pods into which the lab's model is pulled,
     all that the target has, or `having` of them. `brings`: Pods that fetch it themselves.
-    `slow`: lab-llama:slow is pulled too. `asked`: so many prompts, through the Service, in turn to
-    each of its models. `refused`: so many pulls of a model that there is not.
+    `inside`: `ollama run` has run in Pod `ollama`. `slow`: lab-llama:slow is pulled too.
+    `asked`: so many prompts, through the Service, in turn to each of its models. `refused`: so many
+    pulls of a model that there is not.
     `release`: a release `ollama` of the lab's chart, with these values; `rolled_back`: after a
     change. `local`: the lab's model in the local Ollama: absent, loaded, unloaded, or kept.
     """
@@ -23,6 +24,7 @@ class State(NamedTuple):
     pulled: tuple[str, ...] = ()
     having: int | None = None
     brings: bool = False
+    inside: bool = False
     slow: bool = False
     asked: int = 0
     refused: int = 0

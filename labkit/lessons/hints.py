@@ -63,7 +63,7 @@ def solution(step: str) -> Hint:
     Copy what you want of it into the cell of the exercise. A notebook's name stands for its first
     exercise. Raises UnknownStep, and LabError for a step that is not an exercise.
     """
-    steps.named(step)
+    steps.named(step, "solution")
     for one in steps.STEPS:
         if step in (one.id, one.notebook) and (text := solutions.of(one.id)):
             given = Hint(one.id, 4, text)
@@ -75,7 +75,7 @@ def solution(step: str) -> Hint:
 
 def of(name: str) -> tuple[Step, Ladder]:
     """Return a step and its hints. Raise UnknownStep, or LabError when it has no hints."""
-    one = steps.one(name)
+    one = steps.one(name, "hint")
     if one.ladder is None:
         raise LabError(f"{one.id} has no hints", "none are written", f'lab.check("{one.id}")')
     return one, one.ladder
@@ -90,11 +90,11 @@ def with_cause(ladder: Ladder, here: Session) -> Ladder:
 
 
 def first(step: Step, otherwise: str) -> str:
-    """The question for one whose check has failed, and how to get more."""
+    """What to try after a check that failed: the next hint, and a question to think about."""
     if not step.ladder:
         return otherwise
     _given[step.id] = max(_given.get(step.id, 0), 1)
-    return f'{step.ladder.question} More: lab.hint("{step.id}")'
+    return f'lab.hint("{step.id}"); think first: {step.ladder.question}'
 
 
 def forget(step: str) -> None:

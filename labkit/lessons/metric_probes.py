@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
+import labkit
 from labkit.kube import refs
 from labkit.kube.session import Session
 from labkit.lessons import deployment_probes, pod_probes, service_probes
 from labkit.lessons.seen import Seen
 from labkit.measure import prometheus
+from labkit.ollama import client
+from labkit.ollama.model_name import same
+from labkit.setup.cluster import slow_model
 from labkit.ui import units
 
 NOW_S = 4  # two scrapes: one may be late
 BURSTS = 0.1  # throttled in more than this share of its periods: a limit that is felt
+RECENT_S = 15  # as long as a check that waits for Prometheus may take
+_LIMITS = "kubectl describe deployment/ollama shows the limits of its container `ollama`"
 _ASK = 'lab.load_test("service/ollama")'
 
 
@@ -23,9 +31,22 @@ def scraped(session: Session) -> Seen:
     short = {pod: count for pod, count in _each(session, up) if count != 2}
     if short:
         saw = ", ".join(f"{pod}: {count or 0:g} of 2" for pod, count in short.items())
-        hint = "lab.metrics('up'): which port does not answer, and has the Pod a proxy?"
+        hint = "lab.metrics('up') shows the port that does not answer; 08-proxy has both"
         return Seen(False, f"Prometheus reads too little: {saw}", hint)
     return Seen(True, f"{answers.saw}, and Prometheus reads proxy and exporter")
+
+
+def counted(session: Session) -> Seen:
+    """The same; the proxies pass on what the Service is asked, and each Pod has both models."""
+    read = scraped(session)  # it asks, by /api/chat
+    if not read.passed:
+        return read
+    recent = {"sinceSeconds": RECENT_S}
+    if not any(_passed_on(session, pod, "/api/chat", recent) for pod in _pods(session)):
+        saw = "service/ollama answers, and no proxy has passed the question on"
+        return Seen(False, saw, 'lab.apply("k8s/steps/03-service"): its port is the proxy\'s')
+    both = deployment_probes.every_pod_has_both(session)
+    return Seen(True, f"{read.saw}; {both.saw}") if both.passed else both
 
 
 def both_scraped(session: Session) -> Seen:
@@ -59,7 +80,15 @@ def both_serve(session: Session) -> Seen:
     for pod, count in _each(session, has):
         if not count:
             return Seen(False, f"the proxy of {pod} finds no model", f'lab.pull(at="pod/{pod}")')
-    return _answered(session, 1)
+    answered = _answered(session, 1)
+    if not answered.passed:
+        return answered
+    for one in deployment_probes.pod_models(session):
+        since = {"sinceTime": one.had_at.isoformat()} if one.had_at else {}
+        if not _passed_on(session, one.name, "/api/generate", since):
+            saw = f"{one.name} has its model again, and no client has asked it since"
+            return Seen(False, saw, _ASK)
+    return answered
 
 
 def unthrottled(session: Session) -> Seen:
@@ -79,10 +108,14 @@ def unthrottled(session: Session) -> Seen:
         f"sum by (pod) (container_cpu_cfs_throttled_periods_total{{{here}}})"
         f" / sum by (pod) (container_cpu_cfs_periods_total{{{here}}})"
     )
+    limits = _cpu_limits(session)
     for pod, share in _each(session, stopped):
+        if limits.get(pod) and share is None:
+            saw = f"{pod} has a CPU limit, {limits[pod]}, and cAdvisor has not counted it yet"
+            return Seen(False, saw, _LIMITS)
         if (share or 0) > BURSTS:
             saw = f"{pod} was paused by its CPU limit in {share:.0%} of its periods"
-            return Seen(False, saw, "which limit has its container `ollama`?")
+            return Seen(False, saw, _LIMITS)
     return Seen(True, f"{answered.saw}, and no CPU limit has paused it")
 
 
@@ -95,8 +128,16 @@ def both_models_stay(session: Session) -> Seen:
     saw = ", ".join(
         f"{pod} has {units.count(count or 0, 'model')} in memory" for pod, count in loaded
     )
-    hint = "ask the one, then the other: does the first one stay?"
-    return Seen(all(count == 2 for _, count in loaded), saw, hint)
+    hint = "ask the one, then the other: kubectl exec deployment/ollama -- ollama ps has both"
+    if not all(count == 2 for _, count in loaded):
+        return Seen(False, saw, hint)
+    wanted = (labkit.model, slow_model.NAME)
+    for pod in _pods(session):
+        with client.server(f"pod/{pod}") as server:
+            held = [one["name"] for one in server.get("/api/ps")["models"] or []]
+        if not all(any(same(name, model) for name in held) for model in wanted):
+            return Seen(False, f"{pod} has {' and '.join(held)} in memory", hint)
+    return Seen(True, saw)
 
 
 def _answered(session: Session, least: int) -> Seen:
@@ -111,10 +152,30 @@ def _each(session: Session, query: str) -> list[tuple[str, float | None]]:
 
     Pods that are about to go are left out, and those that are gone, of which it knows yet.
     """
-    pods = refs.pods_of(session, refs.parsed(session, "deployment/ollama"))
-    names = [p["metadata"]["name"] for p in filter(refs.stays, pods)]
     found = _now(session, query, "pod")
-    return [(name, found.get(name)) for name in names]
+    return [(name, found.get(name)) for name in _pods(session)]
+
+
+def _pods(session: Session) -> list[str]:
+    return [pod["metadata"]["name"] for pod in filter(refs.stays, deployment_probes.pods(session))]
+
+
+def _cpu_limits(session: Session) -> dict[str, str]:
+    """Pod → the CPU limit of its container `ollama`, where it has one."""
+    return {
+        pod["metadata"]["name"]: one["resources"]["limits"]["cpu"]
+        for pod in deployment_probes.pods(session)
+        for one in pod.get("spec", {}).get("containers", [])
+        if one["name"] == "ollama" and "cpu" in one.get("resources", {}).get("limits", {})
+    }
+
+
+def _passed_on(session: Session, pod: str, path: str, query: dict[str, object]) -> bool:
+    """Has the proxy of this Pod had a whole answer to such a request? By its log, a line each."""
+    where = f"{session.api.resource('pods').path(session.namespace, pod)}/log"
+    log = session.api.text(where, query={"container": "haproxy", **query})
+    records = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return any((one["path"], one["status"]) == (path, 200) for one in records)
 
 
 def _now(session: Session, query: str, by: str) -> dict[str, float]:

@@ -84,7 +84,7 @@ def pods_bring_model(
                 late_s -= 1  # Kubernetes cuts off the fraction of the second
             if late_s > 0:
                 saw = f"{name} had been Ready for {late_s:.1f} s when the model came"
-                hint = "what pulled it? A Pod that starts at night has to pull alone"
+                hint = "a way in which the Pod pulls it alone, as one has to that starts at night"
                 return Seen(False, saw, hint)
         return Seen(True, f"{everywhere.saw}, and each had it before it was Ready")
 

@@ -41,7 +41,7 @@ def pod_serves(name: str) -> Callable[[Session], Seen]:
                 version = server.get("/api/version")["version"]
         except (Unreachable, OllamaSaid, KeyError, TypeError) as error:
             image = pod["spec"]["containers"][0]["image"]
-            hint = f'is {image} an Ollama? lab.logs("{one}")'
+            hint = f'lab.logs("{one}") shows whether {image} is an Ollama'
             return Seen(False, f"{one} is ready, but no Ollama answers in it: {error!r}", hint)
         return Seen(True, f"{one} is ready, and Ollama {version} answers")
 
@@ -54,6 +54,23 @@ def pod_answers(name: str) -> Callable[[Session], Seen]:
     def check(session: Session) -> Seen:
         serves = pod_serves(name)(session)
         return answers(f"pod/{name}") if serves.passed else serves
+
+    return check
+
+
+def pod_answered_inside(name: str) -> Callable[[Session], Seen]:
+    """A check: the Ollama in the Pod answers, and a command inside of the Pod has asked it."""
+
+    def check(session: Session) -> Seen:
+        answered = pod_answers(name)(session)
+        if not answered.passed:
+            return answered
+        given = access_log.prompts(_log(session, name), from_inside=True)
+        if not any(status < "400" for status in given):
+            saw = f"{answered.saw}, and no command inside of it has asked it"
+            line = 'ollama run --insecure --nowordwrap $MODEL "What is a Pod?"'
+            return Seen(False, saw, f"kubectl exec {name} -- {line}")
+        return Seen(True, f"{answered.saw}; a command inside of it was answered too")
 
     return check
 
@@ -140,8 +157,12 @@ def answers(at: str | None, server: Connection | None = None, **more: str) -> Se
 
 def _has_pulled(session: Session, name: str) -> bool:
     """By its access log: was a model pulled into the Ollama that runs in this Pod now?"""
+    return bool(access_log.statuses(_log(session, name), "/api/pull"))
+
+
+def _log(session: Session, name: str) -> str:
     path = session.api.resource("pods").path(session.namespace, name)
-    return bool(access_log.statuses(session.api.text(f"{path}/log"), "/api/pull"))
+    return session.api.text(f"{path}/log")
 
 
 def _loaded() -> dict | None:

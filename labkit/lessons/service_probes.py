@@ -13,6 +13,8 @@ from labkit.lessons.seen import Seen
 from labkit.ollama import access_log
 from labkit.ui import units
 
+_PORT = 'lab.delete("service/ollama"); lab.create_service("ollama", tcp=11434)'
+
 
 def service_reaches_ollama(session: Session) -> Seen:
     """A request to port 11434 of Service `ollama`, as clients send it, is answered by an Ollama."""
@@ -22,15 +24,13 @@ def service_reaches_ollama(session: Session) -> Seen:
         if OLLAMA_PORT not in ports:
             said = ", ".join(map(str, ports)) or "none"
             saw = f"service/ollama has port {said}, and clients call ollama:{OLLAMA_PORT}"
-            return Seen(
-                False, saw, 'lab.delete("service/ollama"); lab.create_service("ollama", tcp=11434)'
-            )
+            return Seen(False, saw, _PORT)
         with opened(session, "service/ollama", port=OLLAMA_PORT) as server:
             answer = server.get("/")
     except LabError as error:
         return Seen(False, f"{error.happened}: {error.saw}", error.hint)
     if answer != "Ollama is running":
-        return Seen(False, f"another server answers: {str(answer)[:60]}", "which port is Ollama's?")
+        return Seen(False, f"another server answers: {str(answer)[:60]}", _PORT)
     return Seen(True, f"an Ollama answers at service/ollama, port {OLLAMA_PORT}")
 
 
@@ -64,15 +64,15 @@ def service_has_an_endpoint(session: Session) -> Seen:
     counted = f"ready endpoints of {one}: {len(ready)} of {len(ends)}"
     if ready:
         return Seen(True, f"{counted}, which does not prove an answer")
-    return Seen(False, counted, "do the Pods carry the label that it selects?")
+    return Seen(False, counted, "kubectl get pods --show-labels; it selects app=ollama")
 
 
 def service_has_answered(session: Session) -> Seen:
     """Service `ollama` answers with the lab's model, and a client has sent it a prompt."""
-    found = access_log.answers(session, "deployment/ollama", "/api/generate")
-    asked = [status for statuses in found.values() for status in statuses]
+    logs = access_log.logs(session, "deployment/ollama").values()
+    asked = [status for log in logs for status in access_log.prompts(log, from_inside=False)]
     if not any(status < "400" for status in asked):
-        saw = f"{units.count(len(asked), 'prompt')} sent, and none answered yet"
+        saw = f"{units.count(len(asked), 'prompt')} sent from outside of the Pod, and none answered"
         return Seen(False, saw, 'lab.generate("…", at="service/ollama")')
     return service_answers(session)
 

@@ -37,7 +37,7 @@ _NOTEBOOKS = (
 STEPS = tuple(step for notebook in _NOTEBOOKS for step in notebook.STEPS)
 
 
-def named(name: str) -> list[Step]:
+def named(name: str, doing: str = "check") -> list[Step]:
     """The step of that name, or of the notebook of that name those that hold at its end.
 
     >>> [step.id for step in named("00-start")]
@@ -45,19 +45,19 @@ def named(name: str) -> list[Step]:
     >>> [step.id for step in named("04-scale")]
     ['04-scale/again']
 
-    Raises UnknownStep with the three names that come nearest.
+    Raises UnknownStep with the three names that come nearest; `doing` is what was to be done to it.
     """
     found = [step for step in STEPS if step.id == name]
     found = found or [step for step in STEPS if step.holds and step.id.startswith(f"{name}/")]
     if not found:
         nearest = _nearest(name, 3)
         saw = f"the nearest: {', '.join(nearest)}"
-        hint = f'lab.check("{nearest[0]}"), or lab.check_all(), which lists all steps'
+        hint = f'lab.{doing}("{nearest[0]}"), or lab.check_all(), which lists all steps'
         raise UnknownStep(f"no step is called {name!r}", saw, hint)
     return found
 
 
-def one(name: str) -> Step:
+def one(name: str, doing: str = "check") -> Step:
     """The step of that name, or the first one of the notebook of that name.
 
     >>> one("05-models-everywhere").id
@@ -66,7 +66,7 @@ def one(name: str) -> Step:
     Raises UnknownStep.
     """
     found = [step for step in STEPS if name in (step.id, step.notebook)]
-    return (found or named(name))[0]
+    return (found or named(name, doing))[0]
 
 
 def _nearest(name: str, count: int) -> list[str]:

@@ -17,8 +17,8 @@ def split(url: str) -> tuple[str, int, str]:
     ('::1', 11434, '/api/tags?x=1')
     """
     scheme, colon, rest = url.partition("://")
-    hint = "http://127.0.0.1:11434"
     if not colon or scheme.lower() != "http":
+        hint = f"http://{rest or scheme or '127.0.0.1:11434'} in place of {url}"
         raise LoadError("the target is not an http URL (TLS is not supported)", url, hint)
     end = min((rest.find(mark) for mark in "/?#" if mark in rest), default=len(rest))
     authority, path = rest[:end], rest[end:].partition("#")[0]
@@ -29,7 +29,7 @@ def split(url: str) -> tuple[str, int, str]:
         host, _, port = authority.partition(":")
     port = port or "80"
     if not host or "@" in authority or not (port.isdecimal() and 0 < int(port) < 65536):
-        raise LoadError("the URL's host or port cannot be read", url, hint)
+        raise LoadError("the URL's host or port cannot be read", url, "http://127.0.0.1:11434")
     return host, int(port), path if path.startswith("/") else "/" + path
 
 

@@ -12,7 +12,9 @@ from labkit.ui.live import echo
 from labkit.ui.table import Table
 
 # a line of Ollama's access log: [GIN] 2026/01/01 - 12:00:00 | 200 |  1s | 10.0.0.1 | POST "/x"
-_ACCESS = re.compile(r'\[GIN\] \S+ - \S+ \|\s*(\d{3}) \|[^|]*\|[^|]*\| \w+\s+"([^"]+)"')
+_ACCESS = re.compile(r'\[GIN\] \S+ - \S+ \|\s*(\d{3}) \|[^|]*\|\s*(\S+)\s*\| \w+\s+"([^"]+)"')
+PROMPTS = ("/api/generate", "/api/chat")
+_LOOPBACK = ("127.", "::1")
 _STRIP = 30  # the latest answers that a strip shows
 
 
@@ -42,14 +44,20 @@ def each_pod(target: str, *, path: str = "/api/generate", since: Table | None = 
 
 def answers(session: Session, target: str, path: str) -> dict[str, list[str]]:
     """Pod → the statuses of its answers to requests for `path`, in order; ready Pods only."""
+    found = logs(session, target)
+    return {name: statuses(log, path) for name, log in sorted(found.items())}
+
+
+def logs(session: Session, target: str) -> dict[str, str]:
+    """Pod → what its Ollama has written; ready Pods only."""
     found = {}
     for pod in refs.pods_of(session, refs.parsed(session, target)):
         if refs.ready(pod):
             name = pod["metadata"]["name"]
             container = {"container": pod["spec"]["containers"][0]["name"]}
             where = f"{session.api.resource('pods').path(session.namespace, name)}/log"
-            found[name] = statuses(session.api.text(where, query=container), path)
-    return dict(sorted(found.items()))
+            found[name] = session.api.text(where, query=container)
+    return found
 
 
 def statuses(log: str, path: str) -> list[str]:
@@ -59,7 +67,21 @@ def statuses(log: str, path: str) -> list[str]:
     >>> statuses(line, "/api/generate"), statuses(line, "/api/pull")
     (['404'], [])
     """
-    return [status for status, asked in _ACCESS.findall(log) if asked == path]
+    return [status for status, _, asked in _ACCESS.findall(log) if asked == path]
+
+
+def prompts(log: str, *, from_inside: bool) -> list[str]:
+    """The statuses of prompts that a program in the Pod itself has sent, or clients elsewhere.
+
+    >>> line = '[GIN] 2026/01/01 - 12:00:00 | 200 | 5ms | 127.0.0.1 | POST     "/api/generate"'
+    >>> prompts(line, from_inside=True), prompts(line, from_inside=False)
+    (['200'], [])
+    """
+    return [
+        status
+        for status, client, asked in _ACCESS.findall(log)
+        if asked in PROMPTS and client.startswith(_LOOPBACK) == from_inside
+    ]
 
 
 def counted(found: dict[str, list[str]]) -> Table:

@@ -91,7 +91,7 @@ def equal_line(at: str | None, words: list[str], path: str, body: dict[str, Any]
     kubectl exec pod/ollama -- ollama list
     >>> print(equal_line("service/ollama", ["show", "x"], "/api/show", {"model": "x"}))
     kubectl run httpclient --rm -it --image alpine/httpie -- \
-      --ignore-stdin http://ollama:11434/api/show model=x
+      --ignore-stdin --timeout=60 http://ollama:11434/api/show model=x
     """
     if at and _is_service(at):
         name = at.partition("/")[2]
@@ -100,8 +100,8 @@ def equal_line(at: str | None, words: list[str], path: str, body: dict[str, Any]
             for key, value in (body or {}).items()
         ]
         url = f"http://{name}:{proxy.OLLAMA_PORT}{path}"
-        client = "kubectl run httpclient --rm -it --image alpine/httpie -- \\\n  --ignore-stdin"
-        return f"{client} {shlex.join([url, *fields])}"
+        client = "kubectl run httpclient --rm -it --image alpine/httpie -- \\\n "
+        return f"{client} --ignore-stdin --timeout=60 {shlex.join([url, *fields])}"
     return _command(at, words)
 
 

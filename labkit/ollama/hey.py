@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from labkit.errors import CommandFailed
+from labkit.errors import CommandFailed, LabError
 from labkit.kube import pod_run
 from labkit.setup.host import speed
 from labkit.ui import units
@@ -70,9 +70,12 @@ def hey(
     Equals `kubectl run hey --rm -it --image nixery.dev/hey -- hey -c C -n N -t T …`, POST when
     there is a body. `t` is the seconds that one request may take, by default 60 and more on a slow
     machine; without `keepalive` each opens a connection of its own. hey sends a multiple of c: 10
-    at 4 are 8. Raises CommandFailed, and TimedOut after `timeout_s` seconds (300, and more on a
-    slow machine).
+    at 4 are 8. Raises LabError for fewer requests than clients, CommandFailed, and TimedOut after
+    `timeout_s` seconds (300, and more on a slow machine).
     """
+    if n < c:
+        happened = f"{units.count(c, 'client')} cannot send {units.count(n, 'request')}"
+        raise LabError(happened, "hey wants at least one request for each client", f"n={n}, c={n}")
     t = math.ceil(speed.deadline(ANSWER_S, t))
     timeout_s = speed.deadline(HEY_S, timeout_s)
     words = ["hey", "-c", str(c), "-n", str(n), "-t", str(t)]

@@ -32,6 +32,10 @@ _PLAIN = str.maketrans(
     }
 )
 _NAMES = {"\u00a0": "a no-break space"}  # of those that are not seen
+_COMMANDS = ("kubectl", "ollama", "helm", "hey", "kind", "docker", "curl")
+# "ollama/ollama", "pod/mine": Python reads a division of two names
+_SLASHED = re.compile(r"[\w.-]+(/[\w.:-]+)+")
+_MEANT = {"name": "model", "pod": "at", "host": "at", "url": "at", "count": "replicas"}
 _INVALID = ("invalid character", "invalid non-printable character")
 TRACEBACK = "LAB_TRACEBACK"  # the variable that keeps IPython's own tracebacks
 _SEEN = 60  # characters of a value that are shown
@@ -52,7 +56,7 @@ def explained(
     called = [one for one in frames[in_cell[-1] + 1 :] if _is_ours(one)]
     source = _Source(frames[in_cell[-1]], _line(error, in_cell[-1]))
     said: Said = None
-    if isinstance(error, AttributeError):
+    if isinstance(error, AttributeError) and not (called and _wrong_value(called[0])):
         said = _attribute(error)
     elif called:
         said = _inside(error, called[0], source)
@@ -79,9 +83,27 @@ def typographic(error: SyntaxError) -> list[str] | None:
     wrong = line[at] if 0 <= at < len(line) else ""
     if not str(error.msg).startswith(_INVALID) or not wrong or ord(wrong) not in _PLAIN:
         return None
-    plain = line[:at] + line[at:].translate(_PLAIN)  # what stands before it was understood
+    plain = (line[:at] + line[at:].translate(_PLAIN)).strip()  # what stands before was understood
     happened = f"{_NAMES.get(wrong, wrong)} is not a character that Python reads"
-    return [f"SyntaxError: {happened}", f"saw: {line.strip()}", f"try: {plain.strip()}"]
+    hint = f"type its spaces again: {plain}" if wrong in _NAMES else plain
+    return [f"SyntaxError: {happened}", f"saw: {line.strip()}", f"try: {hint}"]
+
+
+def of_a_shell(error: SyntaxError) -> list[str] | None:
+    """Return the three lines for a line of a shell, with its prompt or without, in a Python cell.
+
+    >>> of_a_shell(SyntaxError("invalid syntax", ("", 1, 9, "$ kubectl get pods", 1, 12)))[2]
+    'try: !kubectl get pods'
+    """
+    line = (error.text or "").strip()
+    command = line.removeprefix("$").strip()
+    happened = "that line is for a shell, and this cell is Python"
+    if command.startswith("./lab "):  # a notebook is in another folder
+        hint = f"{command} in a terminal: File, New, Terminal"
+        return [f"SyntaxError: {happened}", f"saw: {line}", f"try: {hint}"]
+    if command.split(" ")[0] not in _COMMANDS:
+        return None
+    return [f"SyntaxError: {happened}", f"saw: {line}", f"try: !{command}"]
 
 
 Said = tuple[str, str, str] | None
@@ -128,6 +150,8 @@ def _name(
         saw = "the first cell has not run since the kernel started"
         hint = "run the first cell with import labkit as lab and lab.start(), then this one"
         return happened, saw, hint
+    if argument and _SLASHED.fullmatch(argument):
+        return happened, f"{argument} has no quotes", f'"{argument}" in quotes'
     if heading := where_set(name):
         place = f'the cell under "{heading}"'
         saw = f"{place} sets it, and has not run since the kernel started"
@@ -142,7 +166,7 @@ def _name(
         return None
     if name.lower() in _CONSTANTS and argument == name:
         right = _CONSTANTS[name.lower()]
-        return happened, f"Python writes it {right}", right
+        return happened, f"Python writes it {right}", f"{right} in place of {name}"
     if near := _nearest(name, known):
         return happened, f"{near} is defined", f"{near} in place of {name}"
     return happened, f"{argument} has no quotes", f'"{argument}" in quotes, if it is a name'
@@ -174,6 +198,8 @@ def _call(text: str) -> Said:
     saw = f"it takes {', '.join(known)}"
     if wrong := re.match(r"got an unexpected keyword argument '(\w+)'", what):
         near = _nearest(wrong[1], known)
+        if not near and _MEANT.get(wrong[1]) in known:
+            near = _MEANT[wrong[1]]
         hint = f"{near}= in place of {wrong[1]}=" if near else _example(name, helper)
         return f"lab.{name} does not take {wrong[1]}=", saw, hint
     if re.match(r"missing|takes|got multiple values", what):
@@ -186,21 +212,29 @@ def _inside(error: BaseException, frame: FrameType, source: _Source) -> Said:
     name = frame.f_code.co_qualname
     helper = getattr(labkit, name, None) if name in labkit.__all__ else None
     told = f"lab.{name}" if helper else name
-    parameters = inspect.signature(helper).parameters if helper else {}
-    for word, parameter in parameters.items():
+    if said := _wrong_value(frame):
+        return said
+    hint = f"help({told}) shows what it takes" if helper else "the values that this line uses"
+    whole = f"%tb shows the whole traceback, and %env {TRACEBACK}=1 always does"
+    return f"{told} failed: {error}", source.line, f"{hint}; {whole}"
+
+
+def _wrong_value(frame: FrameType) -> Said:
+    """An argument of a call of labkit that should be a name, and is not text."""
+    name = frame.f_code.co_qualname
+    if name not in labkit.__all__:
+        return None
+    for word, parameter in inspect.signature(getattr(labkit, name)).parameters.items():
         value = frame.f_locals.get(word)
         values = value if parameter.kind is parameter.VAR_POSITIONAL else [value]
         for one in values or []:
             if _is_no_text(one, str(parameter.annotation)):
-                saw = f"{word} is {repr(one)[:_SEEN]}"
-                return (
-                    f"{told} takes a name as {word}, not a {type(one).__name__}",
-                    saw,
-                    _as_name(one),
-                )
-    hint = f"help({told}) shows what it takes" if helper else "the values that this line uses"
-    whole = f"%tb shows the whole traceback, and %env {TRACEBACK}=1 always does"
-    return f"{told} failed: {error}", source.line, f"{hint}; {whole}"
+                kind = type(one).__name__
+                article = "an" if kind[0] in "aeio" else "a"
+                happened = f"lab.{name} takes a name as {word}, not {article} {kind}"
+                saw = " ".join(repr(one).split())[:_SEEN]
+                return happened, f"{word} is {saw}", _as_name(one, name, word)
+    return None
 
 
 def _is_no_text(value: object, annotation: str) -> bool:
@@ -216,10 +250,16 @@ def _is_table(value: object) -> bool:
     return type(value).__name__ == "Table" and type(value).__module__.startswith("labkit.")
 
 
-def _as_name(value: object) -> str:
+def _as_name(value: object, helper: str, word: str) -> str:
+    """What to type: the number as text, or a loop over names."""
     if isinstance(value, int | float):
         return f'"{value}", in quotes'
-    return 'one name at a time: for name in lab.get("pods").column("NAME")'
+    parameters = inspect.signature(getattr(labkit, helper)).parameters
+    needed = ["…" for one in parameters.values() if one.default is one.empty and one.name != word]
+    is_keyword = parameters[word].kind is inspect.Parameter.KEYWORD_ONLY
+    name = f'{word}=f"pod/{{name}}"' if is_keyword else 'f"pod/{name}"'
+    call = f"lab.{helper}({', '.join([*needed, name])})"
+    return f'for name in lab.get("pods").column("NAME"): {call}'
 
 
 def _example(name: str, helper: object) -> str:

@@ -15,7 +15,7 @@ from html import escape
 from typing import Any, Self
 
 from labkit.errors import CommandFailed
-from labkit.ui import cell_errors, notebook_file
+from labkit.ui import cell_commands, cell_errors, notebook_file
 from labkit.ui.escapes import plain
 from labkit.ui.table import FRAME
 
@@ -90,6 +90,8 @@ def on_failed_command() -> None:
         return
     ipython.system_raise_on_error = True
     _hook(ipython, (subprocess.CalledProcessError, *cell_errors.KINDS))
+    if _without_conversations not in ipython.input_transformers_cleanup:
+        ipython.input_transformers_cleanup.append(_without_conversations)
 
 
 def load_ipython_extension(ipython: Any) -> None:
@@ -116,7 +118,9 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
 
     def shown_syntax(filename: str | None = None, running_compiled_code: bool = False) -> None:
         error = sys.exc_info()[1]
-        lines = cell_errors.typographic(error) if isinstance(error, SyntaxError) else None
+        lines = None
+        if isinstance(error, SyntaxError):
+            lines = cell_errors.typographic(error) or cell_errors.of_a_shell(error)
         if lines and not os.environ.get(cell_errors.TRACEBACK):
             _keep(*sys.exc_info())
             ipython._showtraceback(SyntaxError, error, lines)
@@ -124,6 +128,15 @@ def _hook(ipython: Any, kinds: tuple[type[BaseException], ...]) -> None:
             original(ipython, filename, running_compiled_code)
 
     ipython.showsyntaxerror = shown_syntax
+
+
+def _without_conversations(lines: list[str]) -> list[str]:
+    """The lines of a cell; raise for a `!command` that would wait for ever, and run none of it."""
+    for line in lines:
+        command = line.strip()
+        if command.startswith("!") and (error := cell_commands.conversation(command[1:])):
+            raise error
+    return lines
 
 
 def _keep(kind: Any, error: Any, trace: Any) -> None:
@@ -139,8 +152,15 @@ def _explained(shell: Any, error: BaseException) -> list[str] | None:
     names = shell.user_ns
     file = notebook_file.place(names)
 
+    def python(text: str) -> str:
+        try:
+            transformed: str = shell.transform_cell(text)
+        except CommandFailed:  # of a cell that would be refused
+            return text
+        return transformed
+
     def where_set(name: str) -> str | None:
-        return notebook_file.heading(file, name, shell.transform_cell)
+        return notebook_file.heading(file, name, python)
 
     try:
         return cell_errors.explained(error, names, where_set)

@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 
 from labkit.setup.host import speed
 
+WRITE_S = 5  # into a cell
 WALK_S = 60  # to any cell of a notebook
 CELL_S = 240  # one that pulls, builds or measures, on the reference machine
 # the active cell: its place, its kind, the number of its run, its tags, its text, what it printed
@@ -61,7 +62,10 @@ class Learner:
         self.press("Enter", "Control+a", "Delete")
         # as pasted: JupyterLab's own closing quotes do not come between
         self.page.keyboard.insert_text(line)
-        assert self.cell()["text"] == line
+        deadline = time.monotonic() + speed.deadline(WRITE_S)
+        while (now := self.cell()["text"]) != line:  # the editor takes it a moment later
+            assert time.monotonic() < deadline, (line, now)
+            self.page.wait_for_timeout(50)
 
     def try_below(self, line: str) -> str:
         """A new cell below this one, with that line in it; what it printed."""
@@ -117,17 +121,20 @@ def followed(wrong: str, said: str) -> str:
     "lab.generate('x', keep_alive=60)"
     >>> followed("lab.get(pods)", '"pods" in quotes, if it is a name')
     'lab.get("pods")'
+    >>> followed('lab.models(at="pod/a ")', '"pod/a" in place of "pod/a "')
+    'lab.models(at="pod/a")'
     >>> followed("lab.wait('pod/a')", 'lab.run("a", image="ollama/ollama") first')
     'lab.run("a", image="ollama/ollama")'
     """
     said = said.strip().rstrip(".")
-    if found := re.match(r"(\S+) in place of (\S+)$", said):
-        return wrong.replace(found[2], found[1])
+    if found := re.fullmatch(r'"(.+)" in place of "(.+)"|(\S+) in place of (\S+)', said):
+        right, mistake = found[1] or found[3], found[2] or found[4]
+        return wrong.replace(mistake, right)
     if found := re.match(r'"(\S+)" in quotes', said):
         return wrong.replace(found[1], f'"{found[1]}"')
     if re.fullmatch(r"lab\.\w+", said):  # the right name of what was called
         return re.sub(r"^(lab\.)?\w+", said, wrong)
-    if found := re.match(r"!?(lab\.\w+\(|kubectl |ollama )", said):
-        line = re.split(r", (?:then|or|and) | first\b|; ", said)[0]
-        return line if line.startswith("lab.") else f"!{line}"
+    if re.match(r"!?(lab\.\w+\(|kubectl |ollama |for )", said):
+        line = re.split(r", (?:then|or|and|which) | first\b| shows |; ", said)[0]
+        return line if line.startswith(("lab.", "for ", "!")) else f"!{line}"
     return ""

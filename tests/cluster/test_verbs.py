@@ -213,7 +213,7 @@ def test_exec_that_fails_says_the_exit_code_and_the_last_line(twins, printed):
     assert "exit code 3" in raised.value.happened
     assert raised.value.saw == "why"
     assert twins.line(printed()).returncode == 3
-    with pytest.raises(CommandFailed, match="is the program in the image"):
+    with pytest.raises(CommandFailed, match="a program that the image has"):
         kubectl_exec.exec("pod/ollama", "nosuch")
     with pytest.raises(NotFound):
         kubectl_exec.exec("pod/nosuch", "true")

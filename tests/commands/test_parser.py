@@ -68,9 +68,17 @@ def test_a_command_that_comes_near_none_leads_to_the_list(capsys):
 @pytest.mark.parametrize(
     ("words", "happened", "hint"),
     [
-        (["up", "--nodes", "9"], "argument --nodes: 9 is not between 1 and 8", "./lab up -h"),
-        (["goto"], "the following arguments are required: STEP", "./lab goto -h"),
-        (["check", "--wiat"], "unrecognized arguments: --wiat", "./lab check -h"),
+        (
+            ["up", "--nodes", "9"],
+            "argument --nodes: 9 is not a number between 1 and 8",
+            "./lab up -h",
+        ),
+        (
+            ["goto"],
+            "the following arguments are required: STEP",
+            "./lab goto 03-service/right-port # ./lab check lists all steps",
+        ),
+        (["check", "--wiat"], "unrecognized arguments: --wiat", "./lab check --wait"),
         (["--wiat", "check"], "unrecognized arguments: --wiat", "./lab -h"),
     ],
 )

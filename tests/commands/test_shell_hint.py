@@ -30,7 +30,7 @@ SAMPLES |= dict.fromkeys(("one", "target", "self.name"), "pod/x") | {
     "nearest[0]": "00-start",
     "near[0]": "pods",
 }
-SAMPLES |= {"at": "pod/x", "by": "hook", "labs.LEARNER": "lab", "error.saw": "…"}
+SAMPLES |= {"doing": "check", "at": "pod/x", "by": "hook", "labs.LEARNER": "lab", "error.saw": "…"}
 # cells and their errors, a chart, buttons
 NOT_HINTS = {"jupyter", "cell_errors.py", "panels.py", "instructor.py", "shell_hint.py"}
 

@@ -50,10 +50,12 @@ def test_a_service_without_pods_is_said(asked, selector):
         ("https://ollama:11434", '"service/ollama"'),
         ("localhost:11434", '"service/ollama"'),
         ("127.0.0.1", '"service/ollama"'),
+        ("front:11434", '"service/front"'),
+        ("pod ollama", '"pod/ollama"'),
     ],
 )
 def test_what_is_pasted_with_a_name_or_in_its_place_is_named(asked, text, hint):
     asked({})
     with pytest.raises(LabError, match="names no object") as caught:
         refs.parsed(session.current(), text)
-    assert caught.value.hint == hint
+    assert caught.value.hint == f'{hint} in place of "{text}"'

@@ -31,10 +31,10 @@ _REFUSED = {
 _SPACE = r"/api/v1/namespaces/lab"
 
 
-def access(status: int, path: str) -> str:
+def access(status: int, path: str, client: str = "10.0.0.1") -> str:
     """A line of Ollama's access log."""
     at = "2026/11/30 - 09:00:00"
-    return f'[GIN] {at} | {status} |  1ms |  10.0.0.1 | POST     "{path}"\n'
+    return f'[GIN] {at} | {status} |  1ms |  {client} | POST     "{path}"\n'
 
 
 @dataclass
@@ -51,6 +51,8 @@ class Pod:
     spec: dict = field(default_factory=dict)
     app: str = "ollama"
     ip: str = "10.0.0.7"
+    owned: bool = True  # a Deployment made it
+    serves: bool = True
 
     def item(self) -> dict:
         conditions = []
@@ -60,9 +62,12 @@ class Pod:
         made = BEGUN.format(self.made_s)
         container = {"name": "ollama", "image": "ollama/ollama"}
         state = {"name": "ollama", "restartCount": self.restarts, "state": {"running": {}}}
+        meta = {"name": self.name, "uid": self.name, "creationTimestamp": made}
+        if self.owned:
+            meta["ownerReferences"] = [{"kind": "ReplicaSet", "name": "ollama-1"}]
         return {
             "kind": "Pod",
-            "metadata": {"name": self.name, "uid": self.name, "creationTimestamp": made},
+            "metadata": meta,
             "spec": {"containers": [container], **self.spec},
             "status": {
                 "phase": "Running",
@@ -138,6 +143,8 @@ class Lab:
         return [pod for pod in self.pods if "labelSelector" not in whole or pod.app == "ollama"]
 
     def _ollama(self, pod: Pod, path: str) -> tuple[int, dict | str]:
+        if not pod.serves:
+            return 503, _REFUSED
         if path == "/":
             return 200, "Ollama is running"
         if path == "/api/version":

@@ -58,7 +58,7 @@ def test_a_failed_check_shows_the_question_and_not_the_answer(seen):
         checks.check(STEP, timeout_s=0)
     lines = str(raised.value).splitlines()
     assert lines[1] == "saw: nobody answers"
-    assert lines[2] == f'try: {LADDER.question} More: lab.hint("{STEP}")'
+    assert lines[2] == f'try: lab.hint("{STEP}"); think first: {LADDER.question}'
     assert LADDER.command not in str(raised.value)
     assert str(hints.hint(STEP)).startswith(LADDER.pointer)
     verdict = raised.value.verdict

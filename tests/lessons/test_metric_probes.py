@@ -1,14 +1,40 @@
 """labkit/lessons/metric_probes.py: what the checks of notebook 08 make of what Prometheus has."""
 
+import datetime
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
 
+import labkit
 from labkit.kube import refs, session
 from labkit.lessons import deployment_probes, metric_probes, pod_probes, service_probes
+from labkit.lessons.deployment_probes import PodModel
 from labkit.lessons.seen import Seen
 from labkit.measure.prometheus import Metrics, Series
-from labkit.ui import units
+from labkit.setup.cluster import slow_model
 
 PODS = ["a", "b"]
+AT = datetime.datetime(2026, 11, 30, 9, tzinfo=datetime.UTC)
+LOGGED = "".join(
+    f'{{"path":"{path}","status":200,"end":"--"}}\n' for path in ("/api/chat", "/api/generate")
+)
+LIMIT = {"containers": [{"name": "ollama", "resources": {"limits": {"cpu": "250m"}}}]}
+
+
+class Logs:
+    """An API server that has the log of each Pod's proxy."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.asked: list[tuple[str, dict]] = []
+
+    def resource(self, word: str) -> SimpleNamespace:
+        return SimpleNamespace(path=lambda namespace, name: f"/{word}/{name}")
+
+    def text(self, path: str, *, query: dict) -> str:
+        self.asked.append((path, query))
+        return self._text
 
 
 @pytest.fixture
@@ -17,7 +43,9 @@ def prometheus(monkeypatch):
     monkeypatch.setattr(session, "_current", session.Session("lab", "", None))
     asked = []
 
-    def start(has: dict[str, dict[str, float]], pods: list[str] = PODS) -> list[str]:
+    def start(
+        has: dict[str, dict[str, float]], pods: list[str] = PODS, logs: str = LOGGED, **pod: dict
+    ) -> list[str]:
         def queried(_, question: dict) -> Metrics:
             query = question["query"]
             asked.append(query)
@@ -26,7 +54,7 @@ def prometheus(monkeypatch):
             rows = [Series({label: name}, [(0, 0.0), (2, value)]) for name, value in found.items()]
             return Metrics(query, 2, 2, rows)
 
-        there = [{"metadata": {"name": name}} for name in pods]
+        there = [{"metadata": {"name": name}, **pod} for name in pods]
         monkeypatch.setattr(metric_probes.prometheus, "queried", queried)
         monkeypatch.setattr(refs, "parsed", lambda *_: None)
         monkeypatch.setattr(refs, "pods_of", lambda *_: there)
@@ -34,6 +62,11 @@ def prometheus(monkeypatch):
         monkeypatch.setattr(deployment_probes, "deployment_ready", lambda count: lambda _: ready)
         monkeypatch.setattr(service_probes, "service_answers", lambda _: ready)
         monkeypatch.setattr(pod_probes, "answers", lambda at: Seen(True, f"{at} answers"))
+        monkeypatch.setattr(deployment_probes, "every_pod_has_both", lambda _: ready)
+        had = [PodModel(one, AT) for one in there]
+        monkeypatch.setattr(deployment_probes, "pod_models", lambda _: had)
+        monkeypatch.setattr(session, "_current", session.Session("lab", "", None))
+        session.current().__dict__["api"] = Logs(logs)
         return asked
 
     return start
@@ -54,6 +87,17 @@ def test_both_containers_of_every_pod_must_be_read(prometheus):
     assert look(metric_probes.scraped).passed
 
 
+def test_a_service_that_goes_around_the_proxies_is_not_counted(prometheus):
+    up = {"up": {"a": 2, "b": 2}}
+    prometheus(up, logs='<13> a server came\n{"path":"/api/chat","status":503}\n')
+    seen = look(metric_probes.counted)
+    assert seen[:2] == (False, "service/ollama answers, and no proxy has passed the question on")
+    prometheus(up)
+    assert look(metric_probes.counted).passed
+    api = session.current().api
+    assert api.asked == [("/pods/a/log", {"container": "haproxy", "sinceSeconds": 15})]
+
+
 def test_a_front_proxy_must_find_both_pods(prometheus):
     prometheus({"haproxy_backend_active_servers": {"pods": 1}})
     assert look(metric_probes.front_spreads)[:2] == (False, "the front proxy sends to 1 Pod")
@@ -71,8 +115,13 @@ def test_both_pods_must_have_a_model_and_have_answered(prometheus):
     healthy = {"haproxy_backend_active_servers": {"a": 1, "b": 1}}
     prometheus({**healthy, "ollama_answers_total": {"a": 9, "b": 0}})
     assert look(metric_probes.both_serve)[:2] == (False, "a has answered 9, b has answered 0")
+    prometheus({**healthy, **answers}, logs="")  # what it counted was before the model was lost
+    seen = look(metric_probes.both_serve)
+    assert seen[:2] == (False, "a has its model again, and no client has asked it since")
     prometheus({**healthy, **answers})
     assert look(metric_probes.both_serve).passed
+    since = {"container": "haproxy", "sinceTime": "2026-11-30T09:00:00+00:00"}
+    assert session.current().api.asked == [("/pods/a/log", since), ("/pods/b/log", since)]
 
 
 def test_a_limit_that_stops_the_processor_is_seen_and_so_is_none(prometheus):
@@ -86,6 +135,11 @@ def test_a_limit_that_stops_the_processor_is_seen_and_so_is_none(prometheus):
     assert look(metric_probes.unthrottled).passed
     prometheus(known, ["a"])
     assert look(metric_probes.unthrottled).passed
+    prometheus(known, ["a"], spec=LIMIT)  # asked a moment ago: no figure is no proof
+    assert look(metric_probes.unthrottled)[:2] == (
+        False,
+        "a has a CPU limit, 250m, and cAdvisor has not counted it yet",
+    )
 
 
 def test_who_has_not_been_asked_or_seen_is_not_called_unthrottled(prometheus):
@@ -95,8 +149,19 @@ def test_who_has_not_been_asked_or_seen_is_not_called_unthrottled(prometheus):
     assert look(metric_probes.unthrottled)[:2] == (False, "cAdvisor has not seen a yet")
 
 
-@pytest.mark.parametrize(("count", "passed"), [(1, False), (2, True)])
-def test_two_models_must_be_in_memory_at_once(prometheus, count, passed):
+@pytest.mark.parametrize(
+    ("count", "held", "passed", "saw"),
+    [
+        (1, [labkit.model], False, "a has 1 model in memory"),
+        (2, [labkit.model, "copy"], False, f"a has {labkit.model} and copy in memory"),
+        (2, [slow_model.NAME, f"{labkit.model}:latest"], True, "a has 2 models in memory"),
+    ],
+    ids=["one", "one and a copy of it", "both"],
+)
+def test_the_two_models_must_be_in_memory_at_once(
+    prometheus, monkeypatch, count, held, passed, saw
+):
     prometheus({"ollama_loaded_models": {"a": count}}, ["a"])
-    seen = look(metric_probes.both_models_stay)
-    assert seen[:2] == (passed, f"a has {units.count(count, 'model')} in memory")
+    server = SimpleNamespace(get=lambda path: {"models": [{"name": name} for name in held]})
+    monkeypatch.setattr(metric_probes.client, "server", lambda at: nullcontext(server))
+    assert look(metric_probes.both_models_stay)[:2] == (passed, saw)

@@ -22,6 +22,7 @@ STORE = {"volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "
 BROUGHT = {"had_s": 1, "ready_s": 3, "spec": INIT}
 PARALLEL = 'env="map[OLLAMA_NUM_PARALLEL:4 OLLAMA_HOST:]"\n'
 ANSWERED, REJECTED = (access(status, "/api/generate") for status in (200, 404))
+INSIDE = access(200, "/api/generate", "127.0.0.1")
 WRONG_PULLS = access(200, "/api/pull") * 4
 VALUES = {"ollama": {"models": {"pull": [MODEL]}}}
 INSTALLED = ("Install complete", VALUES)
@@ -58,6 +59,21 @@ CASES = {
         ],
         Lab(local=(MODEL,), loaded=in_minutes(60)),
     ),
+    "02-pod/answer": (
+        [
+            (
+                "a pull, and a prompt from outside",
+                Lab(mine(models=(MODEL,), log=ANSWERED)),
+                "no command inside of it has asked it",
+            ),
+            (
+                "a command inside, before the model was there",
+                Lab(mine(models=(MODEL,), log=access(404, "/api/generate", "127.0.0.1"))),
+                "no command inside of it has asked it",
+            ),
+        ],
+        Lab(mine(models=(MODEL,), log=INSIDE)),
+    ),
     "02-pod/again": (
         [
             ("it restarted, and is the same Pod", Lab(mine(restarts=1)), "not a new Pod"),
@@ -68,6 +84,37 @@ CASES = {
             ),
         ],
         Lab(mine()),
+    ),
+    "03-service/deployment": (
+        [
+            (
+                "a Pod of one's own with the label, and a Deployment of none",
+                Lab([Pod("mine", owned=False)], replicas=0),
+                "the Deployment has not made it",
+            ),
+            (
+                "a Deployment of another image",
+                Lab([Pod("a", serves=False)]),
+                "no Ollama answers in it",
+            ),
+            ("two Pods", Lab(three((), ())), "wanted 1"),
+        ],
+        Lab(three(())),
+    ),
+    "03-service/answers": (
+        [
+            (
+                "a prompt inside of the Pod, as in notebook 02",
+                Lab(three((MODEL,), log=INSIDE), ports=PORTS),
+                "0 prompts sent from outside of the Pod",
+            ),
+            (
+                "a prompt before the model was there",
+                Lab(three((MODEL,), log=REJECTED), ports=PORTS),
+                "1 prompt sent from outside of the Pod, and none answered",
+            ),
+        ],
+        Lab(three((MODEL,), log=REJECTED + access(200, "/api/chat")), ports=PORTS),
     ),
     "03-service/right-port": (
         [

@@ -24,7 +24,7 @@ NOTEBOOK = [
     ("code", "%%bash -e\nin_bash=1"),
 ]
 SET_THERE = ["pods", "last", "folder", "asked", "timed", "clocked"]
-AS_NAME = 'one name at a time: for name in lab.get("pods").column("NAME")'
+EACH = 'for name in lab.get("pods").column("NAME"): '
 
 # the cell, what is in its first line, in its second, and the third
 MISTAKES = {
@@ -76,7 +76,7 @@ MISTAKES = {
         "lab.generate('x', name='m')",
         "lab.generate does not take name=",
         "it takes prompt, model",
-        'lab.generate("What is a Pod?", at="pod/ollama")',
+        "model= in place of name=",
     ),
     "keyword-of-a-decorated-helper": (
         "lab.load_test('service/x', client=2)",
@@ -90,13 +90,13 @@ MISTAKES = {
         "lab.pull(at=['a', 'b'])",
         "lab.pull takes a name as at, not a list",
         "at is ['a', 'b']",
-        AS_NAME,
+        EACH + 'lab.pull(at=f"pod/{name}")',
     ),
     "a-list-for-a-target": (
         "lab.logs(['a'])",
         "lab.logs takes a name as target, not a list",
         "target is ['a']",
-        AS_NAME,
+        EACH + 'lab.logs(f"pod/{name}")',
     ),
     "a-number-for-a-name": ("lab.logs(5)", "lab.logs takes a name", "target is 5", '"5", in'),
     "a-table-has-no-such-thing": (
@@ -159,7 +159,7 @@ def _syntax_error(code: str) -> SyntaxError:
     [
         ("x = 1\nlab.chat(“Hi”)", "“ is", 'lab.chat("Hi")'),
         ('lab.chat("a – b", “Hi”)', "“ is", 'lab.chat("a – b", "Hi")'),
-        ("x =\u00a01", "a no-break space is", "x = 1"),
+        ("x =\u00a01", "a no-break space is", "type its spaces again: x = 1"),
     ],
     ids=["quotes", "a dash in a string before them", "a no-break space"],
 )

@@ -23,8 +23,8 @@ STEPS = (
     Step(
         "02-pod/answer",
         "Run a command inside",
-        pod_probes.pod_answers("ollama"),
-        State(_POD, pulled=("pod/ollama",)),
+        pod_probes.pod_answered_inside("ollama"),
+        State(_POD, pulled=("pod/ollama",), inside=True),
         holds=False,
         ladder=Ladder(
             "Where does `ollama run` look for its model when it runs inside of the Pod?",

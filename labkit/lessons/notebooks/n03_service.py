@@ -11,7 +11,7 @@ STEPS = (
     Step(
         "03-service/deployment",
         "A Deployment",
-        deployment_probes.deployment_ready(),
+        deployment_probes.deployment_serves,
         State(("03-deployment",)),
         ladder=Ladder(
             "Who makes the Pods now, and how many of them should there be?",

@@ -11,7 +11,7 @@ STEPS = (
     Step(
         "08-metrics/proxy",
         "A proxy that counts",
-        metric_probes.scraped,
+        metric_probes.counted,
         State(_PROXY, pulled=_EVERY_POD, slow=True),
         ladder=Ladder(
             "Who counts the questions and the answers, and who reads those figures?",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import labkit
 from labkit.diagnosis import gathering
 from labkit.errors import OllamaSaid, Unreachable
+from labkit.kube import exec as kubectl_exec
 from labkit.kube import proxy, refs
 from labkit.kube.session import Session
 from labkit.lessons.desired_state import State
@@ -27,6 +28,7 @@ from labkit.ui.live import Live
 
 ASKED = "/api/generate"  # what a learner's questions ask; the checks' own ask another path
 QUESTION = "vi or emacs?"
+RUN_S = 60.0
 STARTS_S = 30.0
 TAGS_S = 10.0
 LOCAL = "the local Ollama"
@@ -74,7 +76,7 @@ def left(session: Session, state: State) -> list[Change]:
         asked += answered
         if held - wants:
             changes.append(Change("delete", target, f"it has {', '.join(sorted(held - wants))}"))
-        elif answered and not state.asked:
+        elif answered and not (state.asked or state.inside):
             changes.append(
                 Change("delete", target, f"it was asked {units.count(answered, 'time')}")
             )
@@ -89,6 +91,8 @@ def left(session: Session, state: State) -> list[Change]:
         changes += [pull(target, model) for model in sorted(models)]
     for _, target, _ in having[: max(-short, 0)]:
         changes.append(Change("delete", target, "too many Pods have the model"))
+    if not changes and state.inside and not any(_has_asked_itself(session, pod) for pod in found):
+        changes.append(Change("run", "pod/ollama", "ollama run", times=1))
     if not changes and asked < state.asked:
         changes.append(ask("service/ollama", state.asked - asked))
     if not changes and state.asked and state.slow:
@@ -110,6 +114,9 @@ def do(session: Session, state: State, changes: list[Change], timeout_s: float) 
     for change in changes:
         if change.verb == "ask" and change.target == UNKNOWN:
             _ask_for_unknown(session, change.times)
+        elif change.verb == "run":
+            words = ("ollama", "run", "--insecure", "--nowordwrap", labkit.model, QUESTION)
+            kubectl_exec.ran(session, "ollama", words, timeout_s=speed.deadline(RUN_S))
         elif change.verb == "ask":
             _ask(session, state, change.times)
         elif change.target == LOCAL and change.verb != "pull":
@@ -186,9 +193,17 @@ def _is_of(session: Session, state: State, pod: dict) -> bool:
 
 
 def _answered(session: Session, pod: dict) -> int:
+    return len(access_log.statuses(_log(session, pod), ASKED))
+
+
+def _has_asked_itself(session: Session, pod: dict) -> bool:
+    return any(one < "400" for one in access_log.prompts(_log(session, pod), from_inside=True))
+
+
+def _log(session: Session, pod: dict) -> str:
     where = session.api.resource("pods").path(session.namespace, pod["metadata"]["name"])
     container = {"container": pod["spec"]["containers"][0]["name"]}
-    return len(access_log.statuses(session.api.text(f"{where}/log", query=container), ASKED))
+    return session.api.text(f"{where}/log", query=container)
 
 
 def _ask(session: Session, state: State, times: int) -> None:

@@ -79,7 +79,7 @@ def goto(step: str, *, timeout_s: float | None = None) -> Reached:
     changes is shown first. Equals `./lab goto STEP`; can be interrupted, and run again.
     Raises UnknownStep, PodFailed, TimedOut (with what it waited for), Refused, ApiSilent.
     """
-    return go(steps.one(step), timeout_s=timeout_s)
+    return go(steps.one(step, "goto"), timeout_s=timeout_s)
 
 
 def reset(step: str | None = None, *, timeout_s: float | None = None) -> Reached:

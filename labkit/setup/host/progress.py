@@ -40,6 +40,7 @@ class Task:
     row: int | None = None
     last_said: float = 0
     say: Callable[[str], None] = print
+    left: Callable[[], str] | None = None  # how long it still takes, in words
 
     def note(self, text: str) -> None:
         self.note_text = text
@@ -48,7 +49,8 @@ class Task:
     def line(self) -> str:
         about = f" of about {minutes(self.estimate_s)}" if self.estimate_s else ""
         note = f": {self.note_text}" if self.note_text else ""
-        return f"{self.title}{note}{about}"
+        left = f", about {self.left()} to go" if self.left else ""
+        return f"{self.title}{note}{about}{left}"
 
 
 class Reporter:

@@ -171,6 +171,11 @@ def _told() -> float | None:
         return None
 
 
+def is_told() -> bool:
+    """Does $LAB_SPEED stand for a measure?"""
+    return _told() is not None
+
+
 def words() -> str:
     """What the measure says, for people: "about 0.4 of the reference machine"."""
     if _told() is not None:

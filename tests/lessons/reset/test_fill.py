@@ -158,3 +158,17 @@ def test_no_pod_begins_anew_because_the_api_server_is_away(store, monkeypatch):
     monkeypatch.setattr(gathering, "refused", lambda here, pods: {})
     with pytest.raises(ApiSilent):
         fill.left(session.current(), POD)
+
+
+def test_a_prompt_from_inside_of_the_pod_is_sent_when_the_model_is_there(pods, monkeypatch):
+    state, seen = State(pulled=("pod/ollama",), inside=True), []
+    monkeypatch.setattr(fill, "_has_asked_itself", lambda here, pod: bool(seen))
+    pods(ollama=(set(), 0))
+    assert left(state) == [("pull", "pod/ollama")]
+    pods(ollama=({MODEL}, 1))  # from outside: the Pod stays, and is not done
+    assert left(state) == [("run", "pod/ollama")]
+    monkeypatch.setattr(fill.kubectl_exec, "ran", lambda *words, **_: seen.append(words[1:]))
+    fill.do(session.current(), state, fill.left(session.current(), state), 1)
+    words = ("ollama", "run", "--insecure", "--nowordwrap", MODEL, fill.QUESTION)
+    assert seen == [("ollama", words)]
+    assert left(state) == []
