@@ -88,6 +88,7 @@ def _words(session: Session, facts: Facts, *, outside: bool) -> dict[str, Any]:
     held, answers = _held(session, pods)
     logs, unread = _logs(session, pods, held)
     found: dict[str, Any] = {"held": held, "answers": answers, "logs": logs}
+    found["forever"] = _forever(session, list(held))
     found["unread"] = [*facts.unread, *unread]
     if outside:
         return found
@@ -178,6 +179,22 @@ def _held(session: Session, pods: list[dict]) -> tuple[dict[str, list[str]], dic
         found = zip(running, pool.map(ask, running), strict=True)
         held = {pod["metadata"]["name"]: models for pod, models in found if models is not None}
     return held, answers
+
+
+def _forever(session: Session, names: list[str]) -> dict[str, list[str]]:
+    """Pod → the models in its memory that a keep_alive below 0 keeps there."""
+
+    def ask(name: str) -> list[str]:
+        path = session.api.resource("pods").path(session.namespace, name)
+        with suppress(LabError, KeyError, TypeError, ValueError):
+            found = session.api.request("GET", f"{path}:11434/proxy/api/ps", timeout_s=ASK_S)
+            models = found["models"] or []
+            return [one["name"] for one in models if units.since(one["expires_at"]) == "Forever"]
+        return []
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = zip(names, pool.map(ask, names), strict=True)
+        return {name: models for name, models in found if models}
 
 
 def _registry(pods: list[dict]) -> dict[str, int]:
