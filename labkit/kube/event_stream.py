@@ -28,7 +28,7 @@ class Events:
     def saw(self, line: str) -> Any:
         """What one line holds: an object of an event, None for a line without one.
 
-        Raises ValueError when it is no JSON. A line of no event is an answer that is no stream.
+        Raises ValueError when that is not JSON. A line outside of events is an answer in one piece.
         """
         name, _, value = line.partition(":")
         value = value.strip()

@@ -34,7 +34,7 @@ def check(options: dict[str, Any] | None, version: Callable[[], str]) -> str:
     """Return what to say of options that this server may know; "" when all are known.
 
     `version` asks the server, only for a name that is not in the table. Raises LabError for a name
-    that it would ignore without a word, and for a value of a type that it answers with HTTP 500.
+    that it ignores, and for a value of a type that it answers with HTTP 500.
 
     >>> check({"temperature": 0, "stop": ["."]}, lambda: "")
     ''
@@ -82,7 +82,7 @@ def _fits(value: object, kind: str) -> bool:
         return kind == _BOOLEAN and isinstance(value, bool)
     if not isinstance(value, int | float):
         return False
-    return kind == _NUMBER or value == int(value)  # Ollama cuts 3.5 to 3 without a word
+    return kind == _NUMBER or value == int(value)  # Ollama cuts 3.5 to 3
 
 
 def _example(name: str) -> str:
