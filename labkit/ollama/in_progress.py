@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 from labkit.errors import LabError
 from labkit.kube import refs, workloads
@@ -102,7 +103,7 @@ def _busy(target: str, *, replicas: int | None = None) -> dict[str, int]:
     return {}
 
 
-def _ollamas(pod: dict) -> Iterator[str]:
+def _ollamas(pod: dict[str, Any]) -> Iterator[str]:
     """The names of its containers that are an Ollama, of a Pod without a preStop hook."""
     containers = pod["spec"].get("containers", []) + pod["spec"].get("initContainers", [])
     if refs.stays(pod) and not any("preStop" in one.get("lifecycle", {}) for one in containers):
