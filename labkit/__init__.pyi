@@ -22,8 +22,6 @@ from labkit.kube.wait import rollout as rollout
 from labkit.kube.wait import wait as wait
 from labkit.kube.workloads import create_deployment as create_deployment
 from labkit.kube.workloads import create_service as create_service
-from labkit.kube.workloads import restart as restart
-from labkit.kube.workloads import scale as scale
 from labkit.lessons.checks import check as check
 from labkit.lessons.checks import solved as solved
 from labkit.lessons.fault import plant as plant
@@ -42,6 +40,8 @@ from labkit.ollama.access_log import each_pod as each_pod
 from labkit.ollama.completion import chat as chat
 from labkit.ollama.completion import generate as generate
 from labkit.ollama.hey import hey as hey
+from labkit.ollama.in_progress import restart as restart
+from labkit.ollama.in_progress import scale as scale
 from labkit.ollama.local_models import models as models
 from labkit.ollama.local_models import pull as pull
 from labkit.ollama.local_models import show as show

@@ -25,6 +25,8 @@ _NOT_HELMS = re.compile(
     r" into the current release"
 )
 
+_POD_FIELD = re.compile(r"(pod updates may not change fields other than)(.*)")
+
 
 def field_conflict(facts: Facts) -> str:
     """Field, manager and subresource, as the API server lists them."""
@@ -97,6 +99,15 @@ def webhook_denied(facts: Facts) -> str:
 
 def webhook_silent(facts: Facts) -> str:
     return symptoms.not_created(facts, r"failed calling webhook \"[^\"]+\"[^\n]*")[:250]
+
+
+def pod_field(facts: Facts) -> str:
+    """A change of a Pod's own fields; the API server does not mention the subresource resize."""
+    found = _POD_FIELD.search(" ".join(facts.error.split()))
+    if not found:
+        return ""
+    changed = "a Pod's resources" if "Resources" in found[2] else "a Pod"
+    return f"the API server reported of {changed}: {found[1]}"
 
 
 def service_account(facts: Facts) -> str:
@@ -207,6 +218,18 @@ ROWS = (
         "condition ReplicaFailure and event FailedCreate of workloads; the error",
         webhook_silent,
         unless="the webhook's Service has ready endpoints",
+    ),
+    Mistake(
+        "pod-field-cannot-change",
+        "pod updates may not change fields other than spec.containers[*].image …",
+        "most fields of a Pod cannot be changed while it exists; its resources can, through the"
+        " subresource resize, which kubectl set resources and kubectl edit do not use for a Pod",
+        "kubectl set resources deployment/NAME --limits=memory=1Gi for its Pods; one in place:"
+        " kubectl edit pod/NAME --subresource=resize; any other field: delete and create the Pod",
+        "kubectl get pods --output=yaml",
+        "the error",
+        pod_field,
+        unless="the message names another object than a Pod",
     ),
     Mistake(
         "service-account-missing",

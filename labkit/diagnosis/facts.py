@@ -21,6 +21,7 @@ class Facts:
 
     `pods`: those that count, none that is terminating, none of a Deployment's earlier template.
     `held`: Pod → the models that its Ollama has; without the Pods whose Ollama is silent.
+    `forever`: Pod → the models that its Ollama never unloads.
     `answers`: Pod → HTTP status, where its port 11434 answered with an error.
     `logs`: (Pod, container) → words. `refused`: Pod → what the model mirror did not have for it.
     `elsewhere`: what is where a line may have landed. `context`: the lab's, and `chosen`: the one
@@ -47,6 +48,7 @@ class Facts:
     releases: list[dict] = field(default_factory=list)
     nodes: list[dict] = field(default_factory=list)
     held: dict[str, list[str]] = field(default_factory=dict)
+    forever: dict[str, list[str]] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
     logs: dict[tuple[str, str], str] = field(default_factory=dict)
     refused: dict[str, list[str]] = field(default_factory=dict)

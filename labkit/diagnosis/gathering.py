@@ -129,6 +129,7 @@ def _words(asked: _Asked, facts: Facts, *, outside: bool) -> dict[str, Any]:
     held, answers = _held(asked, pods)
     logs, unread = _logs(asked, pods, held)
     found: dict[str, Any] = {"held": held, "answers": answers, "logs": logs}
+    found["forever"] = _forever(asked, list(held))
     found["unread"] = [*facts.unread, *unread]
     if outside:
         return found
@@ -200,6 +201,20 @@ def _held(asked: _Asked, pods: list[dict]) -> tuple[dict[str, list[str]], dict[s
         found = zip(running, pool.map(ask, running), strict=True)
         held = {pod["metadata"]["name"]: models for pod, models in found if models is not None}
     return held, answers
+
+
+def _forever(asked: _Asked, names: list[str]) -> dict[str, list[str]]:
+    """Pod → the models in its memory that a keep_alive below 0 keeps there."""
+
+    def ask(name: str) -> list[str]:
+        with suppress(LabError, KeyError, TypeError, ValueError):
+            models = asked.of_pod(name, ":11434/proxy/api/ps")["models"] or []
+            return [one["name"] for one in models if units.since(one["expires_at"]) == "Forever"]
+        return []
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = zip(names, pool.map(ask, names), strict=True)
+        return {name: models for name, models in found if models}
 
 
 def _registry(pods: list[dict]) -> dict[str, int]:

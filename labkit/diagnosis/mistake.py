@@ -16,6 +16,7 @@ class Mistake(NamedTuple):
     """One row. `look`: a line to look for oneself; `source`: where labkit looks, and `seen` reads
     it. `saw` is what it saw here and now, "" in the table. `sure` is SAID, SHOWN or LOGGED.
     `unless` would refute it. `rules_out` are names that the same facts could get, wrongly.
+    `aside`: true while everything works; a diagnosis has it, and a failed check never names it.
     """
 
     id: str
@@ -29,3 +30,4 @@ class Mistake(NamedTuple):
     sure: int = SAID
     unless: str = ""
     rules_out: tuple[str, ...] = ()
+    aside: bool = False

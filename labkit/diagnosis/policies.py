@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labkit.diagnosis import ports, rules, symptoms
+from labkit.diagnosis import ports, symptoms
 from labkit.diagnosis.facts import Facts, container_of, runs
 from labkit.diagnosis.mistake import SHOWN, Mistake
 from labkit.diagnosis.symptoms import named
-from labkit.kube import refs
+from labkit.kube import host_names, refs
 
 _TIMEOUT = re.compile(
     r"[^\n]*(?:timed? ?out|i/o timeout|deadline exceeded|Connection timed out)[^\n]*", re.IGNORECASE
@@ -138,7 +138,7 @@ def blocked(facts: Facts) -> str:
             if found and not is_let:
                 said = symptoms.end_of(found[0][0])
                 return f"no policy lets {named(client)} reach {named(server)}; its log: {said}"
-        said = rules.unresolved(facts.log(client), "")
+        said = host_names.unresolved(facts.log(client), "")
         known = {service["metadata"]["name"] for service in facts.services}
         if said.partition(".")[0] in known and not asks_for_names(facts, client):
             return f"no policy lets {named(client)} ask for names (port {_DNS}); it called {said}"

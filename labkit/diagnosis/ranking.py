@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from labkit.diagnosis import (
     admission,
+    engine,
     evidence,
     gathering,
     images,
@@ -18,6 +19,7 @@ from labkit.diagnosis import (
     scheduling,
     starts,
     storage,
+    stores,
     workloads,
 )
 from labkit.diagnosis.facts import Facts
@@ -35,6 +37,8 @@ WIDER: tuple[Mistake, ...] = (
     *programs.ROWS,
     *probes.ROWS,
     *storage.ROWS,
+    *stores.ROWS,
+    *engine.ROWS,
     *workloads.ROWS,
     *reach.ROWS,
     *policies.ROWS,
@@ -59,8 +63,8 @@ class Weighed(NamedTuple):
 
 
 def diagnosed(facts: Facts) -> Mistake | None:
-    """The first of those that the facts show."""
-    return next(iter(weighed(facts).found), None)
+    """The first of those that the facts show, and that keep something from working."""
+    return next((one for one in weighed(facts).found if not one.aside), None)
 
 
 def weighed(facts: Facts) -> Weighed:

@@ -9,7 +9,7 @@ from labkit.diagnosis import ports, rules, symptoms
 from labkit.diagnosis.facts import Facts, container_of, containers, env, runs
 from labkit.diagnosis.mistake import LOGGED, SHOWN, Mistake
 from labkit.diagnosis.symptoms import named
-from labkit.kube import pod_status
+from labkit.kube import host_names, pod_status
 
 _VIA_PROXY = re.compile(
     r"[^\n]*proxyconnect tcp[^\n]*|[^\n]*Unable to connect to proxy[^\n]*"
@@ -186,7 +186,7 @@ def no_internet(facts: Facts) -> str:
 def foreign_name(facts: Facts) -> str:
     """A name of another namespace, or outside of the cluster, that could not be resolved."""
     for said, line in symptoms.clients(facts, ill=True):
-        host = rules.unresolved(said, line)
+        host = host_names.unresolved(said, line)
         rest = host.partition(".")[2]
         public = _PUBLIC.search(said)
         if rest and not public and not rules.is_of_namespace(rest, facts.namespace):

@@ -13,20 +13,12 @@ import re
 from labkit.diagnosis import ports, scheduling, symptoms
 from labkit.diagnosis.facts import Facts, container_of, has, repository, runs
 from labkit.diagnosis.symptoms import named
-from labkit.kube import refs
+from labkit.kube import host_names, refs
 from labkit.ui import units
 
 _NO_CONTEXT = re.compile(
     r"context \S+ does not exist|no context exists|has no context|context was not found"
     r"|localhost:8080 was refused"
-)
-_NO_SUCH_HOST = re.compile(
-    r"no such host|resolve (the given hostname|host)|Failed to resolve|bad address"
-    r"|Name (or service not known|does not resolve)"
-)
-_HOST = re.compile(
-    r"lookup ([\w.-]+)|host='([\w.-]+)'|resolve host:? ([\w.-]+)|bad address '([\w.-]+)"
-    r"|https?://([\w.-]+)"
 )
 _ASKED = re.compile(
     r"host='([\w.-]+)', port=(\d+)|https?://([\w.-]+):(\d+)|connect to ([\w.-]+) port (\d+)"
@@ -267,24 +259,11 @@ def misspelt_name(facts: Facts) -> str:
         return ""
     names = [service["metadata"]["name"] for service in facts.services]
     for said, words in symptoms.clients(facts):
-        host = unresolved(said, words)
+        host = host_names.unresolved(said, words)
         name, _, rest = host.partition(".")
         if host and name not in names and is_of_namespace(rest, facts.namespace):
             return f"a client called {host}; Services here: {', '.join(names) or 'none'}"
     return ""
-
-
-def unresolved(said: str, words: str) -> str:
-    """The host that a client could not resolve last: of that line, else of its command.
-
-    >>> unresolved("GET http://a.example/ 200\\nlookup olama on 10.96.0.10:53: no such host", "")
-    'olama'
-    """
-    lines = [line for line in said.splitlines() if _NO_SUCH_HOST.search(line)]
-    if not lines:
-        return ""
-    found = _HOST.search(lines[-1]) or _HOST.search(words)
-    return next(filter(None, found.groups())) if found else ""
 
 
 def is_of_namespace(rest: str, namespace: str) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from labkit.errors import CommandFailed, PodFailed, TimedOut
-from labkit.kube import creation, deletion, pod_logs, pod_status, refs
+from labkit.errors import CommandFailed, LabError, PodFailed, TimedOut
+from labkit.kube import creation, deletion, host_names, pod_logs, pod_status, refs
 from labkit.kube.results import Done, Output, told
 from labkit.kube.session import Session, current
 from labkit.setup.cluster.outage import asked_again
@@ -114,7 +115,7 @@ def _followed(session: Session, name: str, timeout_s: float, *, shows: bool) -> 
             raise CommandFailed(
                 f"pod/{name} ended with exit code {code}",
                 (text.strip().splitlines() or ["it wrote nothing"])[-1],
-                "look at the words after the image's name",
+                _unknown_service(session, text) or "look at the words after the image's name",
             )
         if code is None:
             raise TimedOut(
@@ -125,6 +126,21 @@ def _followed(session: Session, name: str, timeout_s: float, *, shows: bool) -> 
         if not shows:
             live.done(f"pod/{name} ended")
     return Output(text, code)
+
+
+def _unknown_service(session: Session, text: str) -> str:
+    """What to try when the client could not resolve a name; "" when that is not what it wrote."""
+    host = host_names.unresolved(text, "")
+    if not host:
+        return ""
+    with suppress(LabError):
+        path = session.api.resource("services").path(session.namespace)
+        found = session.api.request("GET", path)["items"]
+        names = [one["metadata"]["name"] for one in found]
+        if host not in names:  # else it has come since
+            there = f"the Services are {', '.join(names)}" if names else "there is no Service yet"
+            return f"no Service is called {host} in namespace {session.namespace}: {there}"
+    return ""
 
 
 def _silent(text: str) -> None:

@@ -16,10 +16,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import ApiSilent, LabError, NotFound, OllamaSaid, StreamCut, Unreachable
-from labkit.kube import api_errors, gateway, refs, streams
+from labkit.kube import api_errors, event_stream, gateway, ollama_errors, refs, streams
 from labkit.kube.session import Session, current
 from labkit.setup.host.poll import Poll
-from labkit.ui import kubectl_line
+from labkit.ui import kubectl_line, units
 from labkit.ui.live import echo
 
 if TYPE_CHECKING:
@@ -78,25 +78,37 @@ class Connection:
     def lines(
         self, path: str, body: dict[str, Any], *, timeout_s: float = READ_S
     ) -> Generator[dict[str, Any], None, None]:
-        """The objects of a stream with one JSON object a line, each as it comes.
+        """The objects of a stream with one JSON object a line, or of OpenAI's, each as it comes.
 
-        An object with "error" in it is an error whatever the status was: OllamaSaid.
+        An object with "error" in it is an error whatever the status was: OllamaSaid. An answer of
+        OpenAI's without a finish_reason and without `[DONE]` broke off: StreamCut.
         """
+        events = event_stream.Events() if path in event_stream.PATHS else None
         with self._answer("POST", path, body, timeout_s) as answer:
             code, rest = answer.status_code, streams.split(answer.iter_bytes())
             for line in rest:
                 if not line.strip():
                     continue
                 try:
-                    found = json.loads(line)
+                    found = events.saw(line) if events else json.loads(line)
                 except ValueError:
                     found = None
+                else:
+                    if events and found is None:
+                        continue
                 if not isinstance(found, dict):
                     raise self._no_object(line, rest, code)
                 # a 200 can still carry {"error": …} in the middle of its stream
                 if found.get("error") is not None:
                     raise _said_no(self.name, path, code, str(found["error"]))
                 yield found
+        if events and not events.ends:
+            raise StreamCut(
+                f"{self.name} ended its answer in the middle",
+                f"no finish_reason and no [DONE], after {tokens(events.pieces)}",
+                f"ask once more; {self.look()}",
+                status=code,
+            )
 
     def _no_object(self, line: str, rest: Iterator[str], code: int) -> StreamCut:
         import httpx
@@ -215,6 +227,15 @@ class Connection:
         return f'lab.get("{self.name}"), lab.logs("{self.name}")' if name else "./lab status"
 
 
+def tokens(pieces: int) -> str:
+    """How much of an answer had come, by its lines.
+
+    >>> tokens(1), tokens(12)  # a line has a token, or a few that make one character
+    ('at least 1 token', 'at least 12 tokens')
+    """
+    return f"at least {units.count(pieces, 'token')}"
+
+
 def _refused(said: LabError) -> bool:
     """Did nothing listen there? Then the request has reached no server, and may be sent again."""
     return isinstance(said, Unreachable) and "connection refused" in said.saw
@@ -286,14 +307,8 @@ def _said_no(name: str, path: str, code: int, said: str) -> OllamaSaid:
     pull = f'lab.pull(at="{name}")' if "/" in name else "lab.pull()"
     if "not found" in said and "model" in said and not path.endswith("/pull"):
         return ModelMissing(f"{name} does not have the model", said, pull, status=code)
-    hints = {
-        503: "its queue is full: ask again later, or with fewer clients",
-        405: "the other method: .post(path, {…}) in place of .get(path), or .get in place of .post",
-    }
-    if path.endswith("/pull"):
+    if path.endswith("/pull") and "-partial" not in said and "read-only" not in said:
         hint = f"{pull}, which takes lab.model; or correct the name"
-    elif said.startswith("time: "):  # Go's word for a duration that it cannot read
-        hint = 'keep_alive="10m": a number, and s, m or h'
     else:
-        hint = hints.get(code, "fix what the second line names")
+        hint = ollama_errors.fix(said, code)
     return OllamaSaid(f"{name} returned an error (HTTP {code})", said, hint, status=code)

@@ -90,12 +90,7 @@ def create_service(name: str, *, tcp: int | str) -> Done:
 
 
 def scale(target: str, *, replicas: int) -> Done:
-    """Set the number of Pods; `lab.rollout` waits until there are as many.
-
-        lab.scale("deployment/ollama", replicas=3)
-
-    Equals `kubectl scale TARGET --replicas=N`. Raises NotFound, Refused.
-    """
+    """Set the number of Pods: `kubectl scale TARGET --replicas=N`. Raises NotFound, Refused."""
     session = current()
     one = refs.parsed(session, target)
     echo(kubectl_line.line("scale", str(one), replicas=replicas))
@@ -106,12 +101,7 @@ def scale(target: str, *, replicas: int) -> Done:
 
 
 def restart(target: str) -> Done:
-    """Replace every Pod by a new one; `lab.rollout` waits until that is done.
-
-        lab.restart("deployment/ollama")
-
-    Equals `kubectl rollout restart TARGET`. Raises NotFound.
-    """
+    """Replace every Pod by a new one: `kubectl rollout restart TARGET`. Raises NotFound."""
     session = current()
     one = refs.parsed(session, target)
     echo(kubectl_line.line("rollout", "restart", str(one)))

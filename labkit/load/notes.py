@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labkit.load import nouns
+from labkit.load.request import speaks_openai
 
 TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def notes(result: Counts) -> list[str]:
     """What the verdict says beside its reasons for doubt."""
     of_cache = cached(result) if _is_long(result) else ""
     said = [_not_streamed(result), of_cache, _untold(result), _addresses(result)]
+    said.append(_ignored(result.plan))
     return [one for one in said if one]
 
 
@@ -56,6 +58,14 @@ def cached(result: Counts) -> str:
     if share < CACHED_SHARE or not _is_long(result):
         return text
     return f"{text}: prompts that differ wait longer for the first token (--vary-prompt)"
+
+
+def _ignored(plan: Plan) -> str:
+    """A limit that Ollama (0.34.2) ignores under /v1."""
+    body = plan.body or ""
+    if not speaks_openai(plan) or '"max_completion_tokens"' not in body or '"max_tokens"' in body:
+        return ""
+    return "the body has max_completion_tokens, which Ollama ignores: max_tokens limits an answer"
 
 
 def _is_long(result: Counts) -> bool:

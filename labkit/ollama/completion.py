@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import labkit
-from labkit.errors import StreamCut
-from labkit.kube.proxy import Connection
-from labkit.ollama.client import At, echoed
+from labkit.errors import LabError, OllamaSaid, StreamCut, Unreachable
+from labkit.kube.proxy import Connection, tokens
+from labkit.ollama.client import At, echoed, server
+from labkit.ollama.options import check
 from labkit.ollama.reply import Reply, called
 from labkit.ui import units
-from labkit.ui.live import Live
+from labkit.ui.live import Live, describe
 from labkit.ui.notebook import Shown
 from labkit.ui.silence import silence
 
+VERSION_S = 10.0
 NS = 1e-9  # Ollama gives durations in nanoseconds
 _SECONDS = re.compile(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+", re.ASCII)
 
@@ -71,8 +73,10 @@ def generate(
     Equals `ollama run MODEL PROMPT`. `options` are Ollama's (temperature, num_predict …);
     `keep_alive` is how long the model stays loaded: "10s", "1h", seconds, or -1 for ever; `think`
     is whether a model that can think does: True, False, "low", "medium", "high".
-    Raises ModelMissing (pull it there first), OllamaSaid, StreamCut, Unreachable.
+    Raises LabError (an option that this Ollama would ignore, or of the wrong type), ModelMissing
+    (pull it there first), OllamaSaid, StreamCut, Unreachable.
     """
+    _known(options, at)
     alive = _kept(keep_alive)
     body = _body(model, system=system, options=options, keep_alive=alive, think=think)
     body |= {"prompt": prompt}
@@ -82,8 +86,8 @@ def generate(
         typed.append(_prompt(prompt))
     else:
         words[-1:] = ["--nowordwrap", body["model"], prompt]  # a pipe gets cut words too
-    with echoed(at, words, "/api/generate", body, typed) as server:
-        return _asked(server, "/api/generate", body, [])
+    with echoed(at, words, "/api/generate", body, typed) as opened:
+        return _asked(opened, "/api/generate", body, [])
 
 
 def chat(
@@ -106,8 +110,10 @@ def chat(
     `prompt` may be a list of messages; `.messages` of the answer is the whole conversation. `tools`
     are functions that the model may want to be called, as Ollama's API names them: `ollama run`
     has no word for them. `.tool_calls` of the answer are the calls.
-    Raises ModelMissing, OllamaSaid, StreamCut, Unreachable.
+    Raises LabError (an option that this Ollama would ignore, or of the wrong type), ModelMissing,
+    OllamaSaid, StreamCut, Unreachable.
     """
+    _known(options, at)
     said = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
     messages = [*(after.messages if after else []), *said]
     alive = _kept(keep_alive)
@@ -115,8 +121,25 @@ def chat(
     body |= {"messages": messages}
     typed = None if tools else _turns(after.messages if after else [], said)
     typed = typed and [*_settings(body), *typed]
-    with echoed(at, _run_words(body), "/api/chat", body, typed) as server:
-        return _asked(server, "/api/chat", body, messages)
+    with echoed(at, _run_words(body), "/api/chat", body, typed) as opened:
+        return _asked(opened, "/api/chat", body, messages)
+
+
+def _known(options: dict[str, Any] | None, at: At) -> None:
+    """Raises LabError for an option that this Ollama would ignore, or of the wrong type."""
+
+    def version() -> str:
+        with suppress(LabError):  # the request itself tells what is wrong with the server
+            opened = server(at)
+            try:
+                return str(opened.get("/api/version", timeout_s=VERSION_S)["version"])
+            finally:
+                if opened is not at:
+                    opened.close()
+        return ""
+
+    if said := check(options, version):
+        describe(said)
 
 
 def _run_words(body: dict[str, Any]) -> list[str]:
@@ -208,20 +231,25 @@ def _body(model: str | None, **choices: object) -> dict[str, Any]:
 
 
 def _asked(
-    server: Connection, path: str, body: dict[str, Any], messages: list[dict[str, Any]]
+    opened: Connection, path: str, body: dict[str, Any], messages: list[dict[str, Any]]
 ) -> Answer:
     reply, last = Reply(), {}
     with Live(f"ask {body['model']}") as live:
-        with closing(server.lines(path, body)) as events, silence(live, _waits(server)) as heard:
-            for last in events:
-                heard()
-                live.append(reply.saw(last))
+        try:
+            events = opened.lines(path, body)
+            with closing(events), silence(live, _waits(opened)) as heard:
+                for last in events:
+                    heard()
+                    live.append(reply.saw(last))
+        except (OllamaSaid, Unreachable) as error:
+            if reply.pieces:
+                error.saw += f"; the answer was cut after {_came(reply)}{_thought(reply)}"
+            raise
         # Ollama 0.24 ends a stream of too many equal tokens without a word, under a 200
         if not last.get("done"):
-            thought = f", after {len(reply.thinking)} of thinking" if reply.thinking else ""
             raise StreamCut(
                 "the answer ended before it was whole",
-                f"{len(reply.text)} characters, and no done:true{thought}",
+                f"{_came(reply)}, and no done:true{_thought(reply)}",
                 "ask once more, or in other words",
                 status=200,
             )
@@ -243,10 +271,19 @@ def _asked(
     return answer
 
 
-def _waits(server: Connection) -> str:
+def _came(reply: Reply) -> str:
+    """How much of an answer came before it was cut."""
+    return f"{tokens(reply.pieces)}, {units.count(len(reply.text), 'character')}"
+
+
+def _thought(reply: Reply) -> str:
+    return f", after {len(reply.thinking)} of thinking" if reply.thinking else ""
+
+
+def _waits(opened: Connection) -> str:
     return (
-        f"no word from {server.name} yet: it loads the model, answers others first, or is blocked;"
-        f" look beside this: {server.look()}"
+        f"no word from {opened.name} yet: it loads the model, answers others first, or is blocked;"
+        f" look beside this: {opened.look()}"
     )
 
 

@@ -23,6 +23,7 @@ class Reply:
 
     def __init__(self) -> None:
         self.text = self.thinking = ""
+        self.pieces = 0  # lines with a part of the answer: a token each, or a few
         self.tool_calls: list[dict[str, Any]] = []
         self._is_thinking = False
 
@@ -32,6 +33,7 @@ class Reply:
         thought = part.get("thinking") or ""
         words = part.get("content") or part.get("response") or ""
         calls = part.get("tool_calls") or []
+        self.pieces += bool(thought or words or calls)
         shown = "Thinking...\n" if thought and not self._is_thinking else ""
         shown += thought
         self.thinking += thought

@@ -108,6 +108,16 @@ def test_pods_that_go_and_those_of_an_earlier_template_do_not_count(cluster, gat
     assert [one["metadata"]["name"] for one in gather().pods] == ["b", "bare"]
 
 
+def test_a_model_that_stays_for_ever_is_a_fact(cluster, gather):
+    cluster.items[at("pods")] = [pod("a"), pod("b"), pod("old")]
+    for name in ("a", "b", "old"):
+        cluster.answers[f"{at('pods')}/{name}:11434/proxy/api/tags"] = {"models": [{"name": "m"}]}
+    for name, until in (("a", "2319-03-12T19:43:42.596263121Z"), ("b", "2026-12-01T00:00:00Z")):
+        loaded = [{"name": "m:latest", "expires_at": until}]
+        cluster.answers[f"{at('pods')}/{name}:11434/proxy/api/ps"] = {"models": loaded}
+    assert gather().forever == {"a": ["m:latest"]}  # "old" does not answer /api/ps
+
+
 def test_a_silent_api_server_is_asked_once_and_the_error_is_a_fact(cluster, gather):
     cluster.error = ApiSilent("silent", "timed out", "./lab status")
     facts = gather(NotFound("there is no pod/x", "nothing", "look"))

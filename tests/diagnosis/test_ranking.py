@@ -7,16 +7,22 @@ import pytest
 from labkit.diagnosis import ranking
 from labkit.diagnosis.mistake import LOGGED, SAID, SHOWN
 from labkit.diagnosis.mistakes import MISTAKES
-from tests.diagnosis import situations_pods, situations_reach, situations_world
+from tests.diagnosis import (
+    situations_ollama,
+    situations_pods,
+    situations_reach,
+    situations_world,
+)
 from tests.diagnosis.shapes import facts, pod
 
 NONE = "(none)"
-WELL = {**situations_reach.HEALTHY, **situations_world.HEALTHY}
+WELL = {**situations_reach.HEALTHY, **situations_world.HEALTHY, **situations_ollama.HEALTHY}
 HEALTHY = {f"healthy: {name}": ((), given) for name, given in WELL.items()}
 ALL = {
     **{f"Pods: {name}": one for name, one in situations_pods.SITUATIONS.items()},
     **{f"reach: {name}": one for name, one in situations_reach.SITUATIONS.items()},
     **{f"world: {name}": one for name, one in situations_world.SITUATIONS.items()},
+    **{f"Ollama: {name}": one for name, one in situations_ollama.SITUATIONS.items()},
     **HEALTHY,
 }
 
@@ -93,6 +99,12 @@ def test_outside_of_the_workshop_no_model_is_missed():
     assert [one.id for one in ranking.weighed(facts(pod(), held=empty.held)).found] == [
         "model-not-pulled"
     ]
+
+
+def test_what_is_true_while_everything_works_is_never_the_cause_of_a_failure():
+    _, given = ALL["Ollama: a model that stays for ever"]
+    assert ranking.diagnosed(given) is None
+    assert [one.id for one in ranking.weighed(given).found] == ["model-stays-loaded"]
 
 
 def test_what_is_diagnosed_first_is_one_of_the_rows():

@@ -8,6 +8,7 @@ import pytest
 
 from labkit.errors import ApiSilent, ModelMissing, NotFound, OllamaSaid, StreamCut, Unreachable
 from labkit.kube import proxy, session
+from tests.ollama import recorded
 
 
 def lines(url: str) -> list[dict]:
@@ -47,6 +48,34 @@ def test_a_stream_that_is_cut_or_is_no_json_is_an_error(answering, answer):
         lines(answering(answer))
 
 
+def chunks(url: str, path: str = "/v1/chat/completions") -> list[dict]:
+    with proxy.local(url) as ollama:
+        return list(ollama.lines(path, {"stream": True}, timeout_s=5))
+
+
+@pytest.mark.parametrize("version", recorded.VERSIONS)
+def test_an_answer_of_openais_is_cut_without_a_finish_reason_and_done(answering, version):
+    whole = recorded.text(version, "v1-chat.txt").encode()
+    found = chunks(answering(streaming(whole)))
+    assert found[0]["object"] == "chat.completion.chunk"
+    killed = recorded.text(version, "v1-chat-killed.txt").encode()
+    came = killed.count(b'"content":"') - killed.count(b'"content":""')
+    said = rf"no finish_reason and no \[DONE\], after at least {came} tokens"
+    with pytest.raises(StreamCut, match=said) as raised:
+        chunks(answering(streaming(killed)))
+    assert raised.value.status == 200
+    # one line of the whole is enough to end it: vLLM has the first, a proxy may add the other
+    for end in (b'data: {"choices": [{"finish_reason": "stop"}]}\n', b"data: [DONE]\n"):
+        assert chunks(answering(streaming(killed, end)))
+
+
+def test_an_answer_of_openais_that_is_no_stream_is_one_object(answering):
+    said = {"choices": [{"text": "A", "finish_reason": "length"}]}
+    assert chunks(answering(streaming(said)), "/v1/completions") == [said]
+    with pytest.raises(StreamCut, match="not a JSON object"):
+        chunks(answering(streaming(b"data: {\n")))
+
+
 @pytest.mark.parametrize(
     ("status", "error", "kind"),
     [
@@ -62,6 +91,51 @@ def test_ollamas_own_no_keeps_its_words_and_status(answering, status, error, kin
         ollama.post("/api/generate", {})
     assert type(raised.value) is kind
     assert (raised.value.saw, raised.value.status) == (error, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "hint"),
+    [
+        (500, "prediction aborted, token repeat limit reached", "repeat_penalty"),
+        (501, "This server does not support embeddings. Start it with `--embeddings`", "made for"),
+        (
+            500,
+            "llama-server process has terminated: exit status 1: llama_init_from_model: quantized V"
+            " cache requires flash_attn to be enabled",
+            "OLLAMA_KV_CACHE_TYPE=f16",
+        ),
+        (
+            500,
+            "llama-server process has terminated: exit status 1",
+            "misspelt OLLAMA_KV_CACHE_TYPE",
+        ),
+        (500, "llama-server process has terminated: signal: killed", "a larger memory limit"),
+        (500, 'option "num_predict" must be of type integer', "of that type"),
+        (400, 'time: missing unit in duration "5"', 'keep_alive="10m"'),
+        (403, None, "OLLAMA_ORIGINS"),
+    ],
+)
+def test_an_error_that_ollama_is_known_for_is_told_with_its_fix(answering, status, answer, hint):
+    sent = {"error": answer} if answer else b""  # a foreign Origin gets a 403 without a body
+    url = answering(lambda handler: handler.send(sent, status))
+    with proxy.local(url) as ollama, pytest.raises(OllamaSaid) as raised:
+        ollama.post("/api/generate", {})
+    assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("rename /m/blobs/sha256-0-partial /m/blobs/sha256-0: no such file", "pull once more"),
+        ("open /m/blobs/sha256-0-partial-0: read-only file system", "is writable"),
+        ("pull model manifest: file does not exist", "correct the name"),
+    ],
+)
+def test_a_pull_that_failed_is_told_with_its_fix(answering, said, hint):
+    url = answering(streaming({"status": "pulling manifest"}, {"error": said}))
+    with proxy.local(url) as ollama, pytest.raises(OllamaSaid) as raised:
+        list(ollama.lines("/api/pull", {}))
+    assert hint in raised.value.hint
 
 
 def test_a_no_that_is_no_json_is_told_too(answering):

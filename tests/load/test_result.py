@@ -144,6 +144,21 @@ def test_an_example_of_a_failure_is_one_line_without_control_characters():
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "noted"),
+    [
+        ("/v1/chat/completions", '{"max_completion_tokens": 3}', True),
+        ("/v1/chat/completions", '{"max_completion_tokens": 3, "max_tokens": 3}', False),
+        ("/v1/chat/completions", '{"max_tokens": 3}', False),
+        ("/api/chat", '{"max_completion_tokens": 3}', False),
+    ],
+)
+def test_a_limit_that_ollama_ignores_is_noted(path, body, noted):
+    result = Result(Plan(url=URL + path, method="POST", body=body))
+    said = "the body has max_completion_tokens, which Ollama ignores"
+    assert [note.startswith(said) for note in result.notes()] == [True] * noted
+
+
+@pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"schema": "labkit.load/2"}', '{"schema": "labkit.load/1"}']
 )
 def test_what_is_no_result_is_refused(text):

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from labkit.errors import OllamaSaid, StreamCut
+from labkit.errors import LabError, OllamaSaid, StreamCut
+from labkit.kube import proxy
 from labkit.ollama import completion, local_models
 from labkit.ui import silence
 from labkit.ui.live import Live
@@ -72,15 +73,34 @@ def test_an_answer_that_comes_at_once_says_nothing_of_waiting(server, capsys):
 
 
 def test_an_end_without_done_is_an_error_and_never_an_answer(server):
-    server({"/api/generate": [{"response": "A a a a"}]})
-    with pytest.raises(StreamCut, match="7 characters, and no done:true"):
+    server({"/api/generate": [{"response": "A a a"}, {"response": " a"}]})
+    with pytest.raises(StreamCut, match="at least 2 tokens, 7 characters, and no done:true"):
         completion.generate("x")
 
 
-def test_an_error_in_the_middle_of_an_answer_is_an_error(server):
-    server({"/api/generate": [{"response": "A"}, {"error": "out of memory"}]})
-    with pytest.raises(OllamaSaid, match="out of memory"):
+def test_an_error_in_the_middle_of_an_answer_says_how_much_had_come(server):
+    said = [{"response": "A"}, {"response": " Pod"}, {"response": ""}, {"error": "out of memory"}]
+    server({"/api/generate": said})
+    with pytest.raises(OllamaSaid) as raised:
         completion.generate("x")
+    saw = "out of memory; the answer was cut after at least 2 tokens, 5 characters"
+    assert raised.value.saw == saw
+    server({"/api/generate": said[-1:]})
+    with pytest.raises(OllamaSaid) as raised:
+        completion.generate("x")
+    assert raised.value.saw == "out of memory"
+
+
+def test_a_connection_that_ends_in_the_middle_of_an_answer_says_how_much_had_come(
+    answering, server
+):
+    def cut(handler) -> None:
+        handler.chunk(json.dumps(message(content="A Pod")).encode() + b"\n")
+        handler.close_connection = True
+
+    server({})
+    with pytest.raises(StreamCut, match="was cut after at least 1 token, 5 characters"):
+        completion.chat("x", at=proxy.local(answering(cut)))
 
 
 def test_what_ollama_run_takes_only_at_its_prompt_is_shown_as_typed_there(server, capsys):
@@ -192,6 +212,46 @@ def test_think_is_asked_for_in_ollamas_words(server, capsys, value, word):
     completion.generate("Hi", model="m", think=value)
     assert asked[0][1]["think"] == value
     assert capsys.readouterr().out.startswith(f"$ ollama run {word} --nowordwrap m Hi\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "happened", "hint"),
+    [
+        ({"temprature": 0}, "the option temprature", 'options={"temperature": …}'),
+        ({"max_completion_tokens": 3}, "max_completion_tokens", 'options={"num_predict": …}'),
+        ({"seed": 1, "Num_Ctx": 512}, "the option Num_Ctx", 'options={"num_ctx": …}'),
+        ({"keep_alive": "1h"}, "the option keep_alive", "an argument of its own"),
+        ({"xyzzy": 1}, "the option xyzzy", "one of: draft_num_predict,"),
+        ({"num_predict": "3"}, "num_predict cannot be '3'", "an integer, such as"),
+        ({"stop": "."}, "stop cannot be '.'", 'options={"stop": ["."]}'),
+        ({"use_mmap": 1}, "use_mmap cannot be 1", "True or False"),
+    ],
+)
+def test_an_option_that_ollama_would_ignore_or_answer_with_a_500_is_not_sent(
+    server, options, happened, hint
+):
+    asked = server({"/api/version": {"version": "0.34.2"}})
+    for ask in (completion.generate, completion.chat):
+        with pytest.raises(LabError) as raised:
+            ask("x", model="m", options=options)
+        assert happened in raised.value.happened and hint in raised.value.hint
+    assert [path for path, _ in asked if path != "/api/version"] == []
+
+
+@pytest.mark.parametrize("version", ["0.6.2", "0.35.0"])
+def test_an_option_of_another_version_is_sent_and_told(server, capsys, version):
+    options = {"mirostat": 1}
+    asked = server({"/api/version": {"version": version}, "/api/generate": [DONE]})
+    completion.generate("x", model="m", options=options)
+    assert asked[-1][1]["options"] == options
+    said = f"# mirostat is not an option of Ollama 0.34; this is {version}\n"
+    assert capsys.readouterr().out.startswith(said)
+
+
+def test_known_options_cost_no_question(server):
+    asked = server({"/api/generate": [DONE]})
+    completion.generate("x", options={"num_predict": 3, "temperature": 0, "use_mmap": True})
+    assert [path for path, _ in asked] == ["/api/generate"]
 
 
 PAGE = b"""<!DOCTYPE html>

@@ -46,7 +46,7 @@ def test_a_model_that_is_not_at_the_registry_is_no_missing_model(server):
     with pytest.raises(OllamaSaid) as raised:
         local_models.pull("lama")
     assert not isinstance(raised.value, ModelMissing)
-    assert "pulls lab.model" in raised.value.hint
+    assert "takes lab.model" in raised.value.hint
 
 
 def test_the_labs_own_mirror_speaks_plain_http_and_others_do_not(server, capsys):
