@@ -114,6 +114,7 @@ class Forecast:
         self._jobs = list(jobs)
         self._machine = machine  # against the reference machine
         self._clock = clock
+        # written by the threads that make the parts, and copied where another one reads them
         self._begun: dict[str, float] = {}
         self._took: dict[str, float] = {}
         ends = planned(self._jobs)
@@ -134,9 +135,9 @@ class Forecast:
         """Seconds until all are made, by what is known now."""
         pace = self._pace()
         left = {}
-        for name in self._begun:
+        for name, begun in self._begun.copy().items():
             if name in self._usual:
-                done = (self._clock() - self._begun[name]) / (self._usual[name] * pace)
+                done = (self._clock() - begun) / (self._usual[name] * pace)
                 left[name] = work_s(name) * (1 - min(done, _NEARLY))
         todo = [job for job in self._jobs if job.name not in self._took]
         return max(planned(todo, left).values(), default=0.0) / self._machine * pace
@@ -144,11 +145,11 @@ class Forecast:
     def _pace(self) -> float:
         """How many times as long as forecast the parts take that have ended, or are late."""
         usual = took = _TRUST_S / self._machine
-        for name, seconds in self._took.items():
+        for name, seconds in self._took.copy().items():
             if name in self._usual:
                 usual += self._usual[name]
                 took += seconds
-        so_far = {name: self._clock() - begun for name, begun in self._begun.items()}
+        so_far = {name: self._clock() - begun for name, begun in self._begun.copy().items()}
         late = {n for n, s in so_far.items() if s > self._usual.get(n, s) * took / usual}
         usual += sum(self._usual[name] for name in late)
         took += sum(so_far[name] for name in late)
