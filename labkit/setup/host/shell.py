@@ -30,7 +30,8 @@ _stopping = threading.Event()
 @functools.cache
 def tied() -> tuple[str, ...]:
     """The words before a command that end it together with us; none where that cannot be had."""
-    # A killed `up` must not leave a `kind create` behind that cleans up into the next one.
+    # A killed `up` must not leave a `kind create` behind that cleans up into the next one, and a
+    # killed `test` no tests on the cluster of the next one.
     words = ("setpriv", "--pdeathsig", "TERM", "--")
     try:  # not every setpriv knows the option
         subprocess.run([*words, "true"], check=True, capture_output=True, timeout=10)
@@ -44,7 +45,7 @@ def attached(command: list[str], **options) -> int:
 
     After Ctrl-C, which the command gets too, it has a minute to clean up.
     """
-    with subprocess.Popen(command, **options) as process:
+    with subprocess.Popen([*tied(), *command], **options) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
@@ -58,7 +59,7 @@ def echoed(command: list[str], *, keep: int, **options) -> tuple[int, list[str]]
     """The same through a pipe: its exit code, and the last `keep` lines that it printed."""
     options |= {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     said: list[str] = []
-    with subprocess.Popen(command, **options) as process:
+    with subprocess.Popen([*tied(), *command], **options) as process:
         try:
             _echo(process, said)
             code = process.wait()

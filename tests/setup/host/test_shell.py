@@ -54,8 +54,10 @@ def test_a_command_that_ignores_being_asked_is_killed():
 
 
 @pytest.mark.skipif(not shell.tied(), reason="this system cannot tie a child's life to ours")
-def test_a_killed_lab_leaves_no_command_behind(tmp_path):
-    code = "from labkit.setup.host import shell; shell.run('sh', '-c', 'echo $$ > pid; sleep 600')"
+@pytest.mark.parametrize("call", ["run(*{})", "attached({})", "echoed({}, keep=1)"])
+def test_a_killed_lab_leaves_no_command_behind(tmp_path, call):
+    words = ["sh", "-c", "echo $$ > pid; sleep 600"]
+    code = f"from labkit.setup.host import shell; shell.{call.format(words)}"
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
     child = _number(tmp_path / "pid")
     os.kill(parent.pid, signal.SIGKILL)
