@@ -75,7 +75,8 @@ def _pod(chance: random.Random) -> dict[str, Any]:
         container["ports"] = [{"name": "http", "containerPort": _number(chance, 11434)}]
     if chance.random() < 0.1:
         container["immage"] = "x"
-    spec: dict[str, Any] = {"containers": [container]}
+    # else a Pod gets a volume for the token, whose name ends in random characters
+    spec: dict[str, Any] = {"automountServiceAccountToken": False, "containers": [container]}
     if chance.random() < 0.2:
         spec["nodeSelector"] = {"kubernetes.io/os": "linux", "gpu": _scalar(chance)}
     return spec

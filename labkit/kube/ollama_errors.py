@@ -29,7 +29,7 @@ _FIXES = (
     ),
     (
         r"unexpected EOF",
-        "ask once more; the model's process ended: lab.events(), the server's log",
+        "lab.events(): why the model's process ended; then ask once more",
     ),
     (r"-partial.*no such file", "pull once more: another pull into the same folder was quicker"),
     (r"read-only file system", "pull where the folder of models is writable"),
