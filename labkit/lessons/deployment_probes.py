@@ -108,7 +108,7 @@ def every_pod_has_both(session: Session) -> Seen:
         if not any(same(model, slow_model.NAME) for model in held):
             saw = f"{name} has {labkit.model}, and lacks {slow_model.NAME}"
             return Seen(False, saw, f'lab.pull("{slow_model.NAME}", at="pod/{name}")')
-    return Seen(True, f"{everywhere.saw}, and have {slow_model.NAME}")
+    return Seen(True, f"{everywhere.saw}, and has {slow_model.NAME}")
 
 
 def all_ready(check: Callable[[Session], Seen]) -> Callable[[Session], Seen]:
