@@ -13,7 +13,6 @@ from labkit.kube import refs
 
 _REVISION = "deployment.kubernetes.io/revision"
 HASH = "controller-revision-hash"
-_TEMPLATE = "template.generation"
 GENERATION = "pod-template-generation"
 _CREATED = ("FailedCreate", "SuccessfulCreate")
 
@@ -112,7 +111,8 @@ def _revision(item: dict) -> str:
 
 def _generation(item: dict) -> str:
     """The label that a DaemonSet gives to the Pods of its newest template."""
-    found = item["metadata"].get("annotations", {}).get(f"deprecated.daemonset.{_TEMPLATE}", "")
+    annotations = item["metadata"].get("annotations", {})
+    found = annotations.get("deprecated.daemonset.template.generation", "")
     return found and f"{GENERATION}={found}"
 
 

@@ -23,7 +23,7 @@ from labkit.diagnosis.facts import (
     runs,
 )
 from labkit.errors import ApiSilent, LabError, Refused
-from labkit.kube import helm, pod_status
+from labkit.kube import helm, pod_logs, pod_status
 from labkit.kube.session import Session
 from labkit.setup.build import catalog, registry
 from labkit.setup.cluster import kind, labs
@@ -59,6 +59,7 @@ class _Asked:
     def __init__(self, session: Session, limit_s: float) -> None:
         self.namespace, self.context = session.namespace, session.context
         self.api = session.api
+        self._session = session
         self._deadline = time.monotonic() + limit_s
 
     def listed(self, word: str, namespace: str = "", accept: str = "", **query: str) -> list[dict]:
@@ -79,8 +80,9 @@ class _Asked:
 
     def log(self, name: str, namespace: str = "", **query: Any) -> str:
         """Raises LabError."""
-        path = self.api.resource("pods").path(namespace or self.namespace, name)
-        return self.api.text(f"{path}/log", query=query, timeout_s=self._left_s(ASK_S))
+        return pod_logs.written(
+            self._session, name, namespace=namespace, timeout_s=self._left_s(ASK_S), **query
+        )
 
     def _left_s(self, most_s: float) -> float:
         left_s = self._deadline - time.monotonic()

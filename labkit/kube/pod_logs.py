@@ -58,7 +58,7 @@ def read(
     Without a terminal's escape sequences.
     """
     query = {key: value for key, value in query.items() if value is not None}
-    path = f"{session.api.resource('pods').path(session.namespace)}/{pod}/log"
+    path = _path(session, pod, session.namespace)
     if not follow:
         text = plain(session.api.text(path, query=query))
         on_text(text)
@@ -69,6 +69,21 @@ def read(
             text = f"{plain(line)}\n"
             on_text(text)
             yield text
+
+
+def written(
+    session: Session, pod: str, *, namespace: str = "", timeout_s: float = 30.0, **query: object
+) -> str:
+    """What a Pod's container has written, as it is, for what reads it.
+
+    `query`: the API's own words, such as `container` and `tailLines`. Raises LabError.
+    """
+    path = _path(session, pod, namespace or session.namespace)
+    return session.api.text(path, query=query, timeout_s=timeout_s)
+
+
+def _path(session: Session, pod: str, namespace: str) -> str:
+    return f"{session.api.resource('pods').path(namespace, pod)}/log"
 
 
 def _seconds(since: str | None) -> int | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import labkit
 from labkit.diagnosis import gathering
 from labkit.errors import NotFound, Refused, Unreachable
-from labkit.kube import helm, pod_status, refs
+from labkit.kube import helm, pod_logs, pod_status, refs
 from labkit.kube.session import Session
 from labkit.lessons import pod_probes
 from labkit.lessons.desired_state import ROLLED_BACK
@@ -173,13 +173,12 @@ def parallel(count: int) -> Callable[[Session], Seen]:
         everywhere = every_pod_has_both(session) if one.passed else one
         if not everywhere.passed:
             return everywhere
-        path = session.api.resource("pods").path(session.namespace)
         for pod in pods(session):
             name = pod["metadata"]["name"]
             if not refs.ready(pod):
                 saw = f"pod/{name} {pod_status.pod_doing(pod, ())}"
                 return Seen(False, saw, 'lab.rollout("deployment/ollama")')
-            log = session.api.text(f"{path}/{name}/log")
+            log = pod_logs.written(session, name)
             found = re.search(r"OLLAMA_NUM_PARALLEL:(\d+)", log)
             said = int(found[1]) if found else 0
             if said != count:

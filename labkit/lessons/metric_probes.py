@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import labkit
-from labkit.kube import refs
+from labkit.kube import pod_logs, refs
 from labkit.kube.session import Session
 from labkit.lessons import deployment_probes, pod_probes, service_probes
 from labkit.lessons.seen import Seen
@@ -42,7 +42,7 @@ def counted(session: Session) -> Seen:
     if not read.passed:
         return read
     recent = {"sinceSeconds": RECENT_S}
-    if not any(_passed_on(session, pod, "/api/chat", recent) for pod in _pods(session)):
+    if not any(_passed_on(session, pod, "/api/chat", **recent) for pod in _pods(session)):
         saw = "service/ollama answers, and no proxy has passed the question on"
         return Seen(False, saw, 'lab.apply("k8s/steps/03-service"): its port is the proxy\'s')
     both = deployment_probes.every_pod_has_both(session)
@@ -85,7 +85,7 @@ def both_serve(session: Session) -> Seen:
         return answered
     for one in deployment_probes.pod_models(session):
         since = {"sinceTime": one.had_at.isoformat()} if one.had_at else {}
-        if not _passed_on(session, one.name, "/api/generate", since):
+        if not _passed_on(session, one.name, "/api/generate", **since):
             saw = f"{one.name} has its model again, and no client has asked it since"
             return Seen(False, saw, _ASK)
     return answered
@@ -170,10 +170,9 @@ def _cpu_limits(session: Session) -> dict[str, str]:
     }
 
 
-def _passed_on(session: Session, pod: str, path: str, query: dict[str, object]) -> bool:
+def _passed_on(session: Session, pod: str, path: str, **query: object) -> bool:
     """Has the proxy of this Pod had a whole answer to such a request? By its log, a line each."""
-    where = f"{session.api.resource('pods').path(session.namespace, pod)}/log"
-    log = session.api.text(where, query={"container": "haproxy", **query})
+    log = pod_logs.written(session, pod, container="haproxy", **query)
     records = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     return any((one["path"], one["status"]) == (path, 200) for one in records)
 

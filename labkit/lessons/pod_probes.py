@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import labkit
 from labkit.errors import ModelMissing, NotFound, OllamaSaid, Unreachable
-from labkit.kube import pod_status, refs
+from labkit.kube import pod_logs, pod_status, refs
 from labkit.kube.proxy import Connection
 from labkit.kube.session import Session
 from labkit.lessons.seen import Seen
@@ -65,7 +65,7 @@ def pod_answered_inside(name: str) -> Callable[[Session], Seen]:
         answered = pod_answers(name)(session)
         if not answered.passed:
             return answered
-        given = access_log.prompts(_log(session, name), from_inside=True)
+        given = access_log.prompts(pod_logs.written(session, name), from_inside=True)
         if not any(status < "400" for status in given):
             saw = f"{answered.saw}, and no command inside of it has asked it"
             line = 'ollama run --insecure --nowordwrap $MODEL "What is a Pod?"'
@@ -157,12 +157,7 @@ def answers(at: str | None, server: Connection | None = None, **more: str) -> Se
 
 def _has_pulled(session: Session, name: str) -> bool:
     """By its access log: was a model pulled into the Ollama that runs in this Pod now?"""
-    return bool(access_log.statuses(_log(session, name), "/api/pull"))
-
-
-def _log(session: Session, name: str) -> str:
-    path = session.api.resource("pods").path(session.namespace, name)
-    return session.api.text(f"{path}/log")
+    return bool(access_log.statuses(pod_logs.written(session, name), "/api/pull"))
 
 
 def _loaded() -> dict | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from labkit.kube import refs
+from labkit.kube import pod_logs, refs
 from labkit.kube.session import Session, current
 from labkit.ui import kubectl_line
 from labkit.ui.live import echo
@@ -54,9 +54,8 @@ def logs(session: Session, target: str) -> dict[str, str]:
     for pod in refs.pods_of(session, refs.parsed(session, target)):
         if refs.ready(pod):
             name = pod["metadata"]["name"]
-            container = {"container": pod["spec"]["containers"][0]["name"]}
-            where = f"{session.api.resource('pods').path(session.namespace, name)}/log"
-            found[name] = session.api.text(where, query=container)
+            container = pod["spec"]["containers"][0]["name"]
+            found[name] = pod_logs.written(session, name, container=container)
     return found
 
 

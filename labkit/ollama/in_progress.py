@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from labkit.errors import LabError
-from labkit.kube import refs, workloads
+from labkit.kube import pod_logs, refs, workloads
 from labkit.kube.results import Done
 from labkit.kube.session import current
 from labkit.ui import units
@@ -92,11 +92,11 @@ def _busy(target: str, *, replicas: int | None = None) -> dict[str, int]:
         found = {}
         for pod in refs.pods_of(session, one, item):
             name = pod["metadata"]["name"]
-            path = f"{session.api.resource('pods').path(one.namespace, name)}/log"
             for container in _ollamas(pod):
-                query = {"container": container, "tailLines": LINES}
                 with suppress(LabError):
-                    log = session.api.text(path, query=query, timeout_s=LOOK_S)
+                    log = pod_logs.written(
+                        session, name, timeout_s=LOOK_S, container=container, tailLines=LINES
+                    )
                     if count := in_progress(log):
                         found[name] = count
         return found

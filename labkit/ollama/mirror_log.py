@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.kube import pod_logs
 from labkit.kube.session import Session, current
 from labkit.setup.cluster import labs
 from labkit.ui import kubectl_line, units
@@ -48,8 +49,9 @@ def sent(session: Session, since: float) -> Sent:
     query = {"labelSelector": "app.kubernetes.io/name=models"}
     found: list[int] = []
     for pod in session.api.request("GET", path, query=query)["items"]:
-        log = f"{path}/{pod['metadata']['name']}/log"
-        found += counted(session.api.text(log, query={"container": "haproxy"}), since, clients)
+        name = pod["metadata"]["name"]
+        log = pod_logs.written(session, name, namespace=labs.SYSTEM, container="haproxy")
+        found += counted(log, since, clients)
     return Sent(len(found), sum(found))
 
 

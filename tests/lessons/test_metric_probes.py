@@ -32,7 +32,7 @@ class Logs:
     def resource(self, word: str) -> SimpleNamespace:
         return SimpleNamespace(path=lambda namespace, name: f"/{word}/{name}")
 
-    def text(self, path: str, *, query: dict) -> str:
+    def text(self, path: str, *, query: dict, timeout_s: float) -> str:
         self.asked.append((path, query))
         return self._text
 

@@ -13,7 +13,7 @@ import labkit
 from labkit.diagnosis import gathering
 from labkit.errors import OllamaSaid, Unreachable
 from labkit.kube import exec as kubectl_exec
-from labkit.kube import proxy, refs
+from labkit.kube import pod_logs, proxy, refs
 from labkit.kube.session import Session
 from labkit.lessons.desired_state import State
 from labkit.lessons.reset import delete, inventory
@@ -201,9 +201,8 @@ def _has_asked_itself(session: Session, pod: dict) -> bool:
 
 
 def _log(session: Session, pod: dict) -> str:
-    where = session.api.resource("pods").path(session.namespace, pod["metadata"]["name"])
-    container = {"container": pod["spec"]["containers"][0]["name"]}
-    return session.api.text(f"{where}/log", query=container)
+    container = pod["spec"]["containers"][0]["name"]
+    return pod_logs.written(session, pod["metadata"]["name"], container=container)
 
 
 def _ask(session: Session, state: State, times: int) -> None:
