@@ -175,9 +175,10 @@ class Up:
         if catalog.ollama_asked():
             require_registry_route(chosen)
         self.reporter.say(f"route: {chosen.name} ({chosen.reason})")
-        self._say_forecast(chosen.name)
+        work = self._work(chosen.name, answer=True)
+        self._say_forecast(chosen.name, work)
         with self.part("tools and images") as task:
-            self._materials(chosen.name, task, self._work(chosen.name, answer=True))
+            self._materials(chosen.name, task, work)
         with self.part("image registry") as task:
             registry.ensure(self.reporter)
             task.note(f"127.0.0.1:{registry.port()}")
@@ -222,14 +223,11 @@ class Up:
             *tools.jobs(chosen, self.reporter, answer=answer),
         ]
 
-    def _say_forecast(self, chosen: str) -> None:
-        """How long this run takes, where that is decided by what has to be built."""
-        if chosen != route.PACKAGES:
-            return
-        first = self._work(chosen, answer=True)
-        if _missing(first):
+    def _say_forecast(self, chosen: str, work: list[jobs.Job]) -> None:
+        """How long this run takes, where that is decided by what has to be built for the answer."""
+        if chosen == route.PACKAGES and _missing(work):
             others = self._work(chosen, answer=False)
-            if said := forecast.until_up(first, others, forecast.machine_now()):
+            if said := forecast.until_up(work, others, forecast.machine_now()):
                 self.reporter.say(said)
 
     def _materials(self, chosen: str, task: Task, work: list[jobs.Job]) -> None:

@@ -14,10 +14,8 @@ from fnmatch import fnmatch
 from functools import partial
 
 from labkit.setup.host import speed
-from labkit.setup.host.jobs import Job
+from labkit.setup.host.jobs import AT_A_TIME, Job
 
-CORES = 2  # of the reference machine
-AT_A_TIME = 3  # as jobs.run
 # Seconds of one core of the reference machine. Measured on a machine of 0.95 (Kubernetes 1.37.2,
 # Ollama 0.34.2, nothing cached), from the times at which each part began and ended.
 WORK_S = {
@@ -93,7 +91,7 @@ def _rates(running: list[str]) -> dict[str, float]:
     >>> _rates(["build:a"]), _rates(["build:a", "base:b"])
     ({'build:a': 2.0}, {'base:b': 1.0, 'build:a': 1.0})
     """
-    rates, cores = {}, float(CORES)
+    rates, cores = {}, speed.REFERENCE_CPUS
     narrow_first = sorted(running, key=lambda name: name.startswith("build:"))
     for index, name in enumerate(narrow_first):
         fair = cores / (len(running) - index)
@@ -122,7 +120,8 @@ class Forecast:
         begins = {j.name: max((ends.get(n, 0.0) for n in j.needs), default=0.0) for j in self._jobs}
         # of a part: as the others run beside it, and without its wait for a place
         self._usual = {
-            name: max(min(end - begins[name], work_s(name) * AT_A_TIME / CORES), 1.0) / machine
+            name: max(min(end - begins[name], work_s(name) * AT_A_TIME / speed.REFERENCE_CPUS), 1.0)
+            / machine
             for name, end in ends.items()
             if work_s(name)
         }
@@ -197,5 +196,5 @@ def machine_now() -> float:
     found = speed.known()
     if speed.is_told() or found is None or not (present := speed.present()):
         return speed.relative()
-    cores = min(1.0, found.cpus / speed.REFERENCE_CPUS)
-    return max(present / speed.REFERENCE_GB_PER_S * cores, speed.SLOWEST)
+    # what others take is in it
+    return max(replace(found, gb_per_s=present, why="", share=1.0).relative, speed.SLOWEST)

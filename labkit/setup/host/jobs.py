@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from labkit.setup.host import shell
 
+AT_A_TIME = 3
+
 
 @dataclass(frozen=True)
 class Job:
@@ -19,7 +21,7 @@ class Job:
     needs: tuple[str, ...] = field(default=())
 
 
-def run(jobs: Iterable[Job], *, at_a_time: int = 3) -> None:
+def run(jobs: Iterable[Job], *, at_a_time: int = AT_A_TIME) -> None:
     """Run all jobs. The first failure stops the rest and is raised; so does Ctrl-C."""
     by_name = {job.name: job for job in jobs}
     order = graphlib.TopologicalSorter(
