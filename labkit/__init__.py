@@ -11,6 +11,7 @@ True
 | `lab.create_deployment`, `create_service`, `scale`, `restart`, `rollout` | for many Pods |
 | `lab.each_pod`, `processes`, `hey` | which Pod answered, what runs inside, a client that sends |
 | `lab.load_test` | an Ollama under load: first tokens, gaps, queue, failures, from many Pods |
+| `lab.compare` | is one load test faster than another, and how sure is that? |
 | `lab.timeline`, `mirrored` | what happened to Pods and when; what the mirror sent |
 | `lab.metrics`, `top` | Prometheus' series of the last minutes; what Pods and nodes use now |
 | `lab.dashboard` | the same for your namespace in one view, live while something runs |
@@ -50,6 +51,7 @@ _HOMES = {
     "check": "lessons.checks",
     "check_all": "commands.instructor",
     "choice": "ui.widgets",
+    "compare": "measure.comparison",
     "connect": "kube.proxy",
     "create_deployment": "kube.workloads",
     "create_service": "kube.workloads",

@@ -33,6 +33,7 @@ from labkit.lessons.reset.goto import goto as goto
 from labkit.lessons.reset.goto import reset as reset
 from labkit.lessons.trials import try_way as try_way
 from labkit.lessons.trials import ways as ways
+from labkit.measure.comparison import compare as compare
 from labkit.measure.dashboard import dashboard as dashboard
 from labkit.measure.prometheus import metrics as metrics
 from labkit.measure.top import top as top

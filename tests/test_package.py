@@ -13,7 +13,7 @@ import pytest
 
 import labkit
 from labkit.errors import LabError
-from labkit.load import result
+from labkit.load import schema
 from tools import requirements_txt
 
 REPOSITORY = Path(__file__).parents[1]
@@ -28,12 +28,12 @@ def python(code: str, *, executable=sys.executable, flag="-P", **options) -> str
 
 def test_the_public_names_are_exactly_the_listed_ones():
     assert sorted(labkit.__all__) == sorted(
-        "Chart LabError Table apply bake chat check check_all choice connect create_deployment "
-        "create_service dashboard delete diagnose each_pod events exec generate get goto "
-        "helm_uninstall helm_upgrade hey hint load_test logs manifest metrics mirrored model "
-        "models plant processes ps pull reset restart rollout run scale show slow_model "
-        "solution solved start status step_buttons stop timeline timetable top troubles "
-        "try_way wait ways".split()
+        "Chart LabError Table apply bake chat check check_all choice compare connect "
+        "create_deployment create_service dashboard delete diagnose each_pod events exec "
+        "generate get goto helm_uninstall helm_upgrade hey hint load_test logs manifest "
+        "metrics mirrored model models plant processes ps pull reset restart rollout run scale "
+        "show slow_model solution solved start status step_buttons stop timeline timetable top "
+        "troubles try_way wait ways".split()
     )
     assert labkit.LabError is LabError
     public = {name for name in dir(labkit) if not name.startswith("_")}
@@ -130,7 +130,7 @@ def test_the_model_is_the_environments_or_the_labs_own(monkeypatch):
 
 def test_the_version_is_the_projects():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert labkit.__version__ == project["version"] == result.VERSION
+    assert labkit.__version__ == project["version"] == schema.VERSION
     assert f"[{project['version']}]" in (REPOSITORY / "CHANGELOG.md").read_text()
 
 

@@ -136,6 +136,14 @@ def arrivals_ns(port: int) -> list[int]:
     return _ask(port, "arrivals")
 
 
+def times_ns(port: int) -> dict:
+    """The true `ttft_ms` and `gap_ms`: lists of the `low` ends and the `high` ends of each.
+
+    A first token's time is from the kernel's receipt of the request; the last line is none.
+    """
+    return _ask(port, "times")
+
+
 def reset(port: int) -> None:
     _ask(port, "reset")
 

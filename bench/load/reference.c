@@ -5,6 +5,8 @@
 //
 // POST /api/generate, /api/chat, /v1/chat/completions   as those servers answer
 // GET  /reference/stats      how many, and the true times since the last reset, in milliseconds
+// GET  /reference/times      the times between its writes, and from the kernel's receipt of each
+//                            request to its first: low and high ends, in nanoseconds
 // GET  /reference/arrivals   when each request was read, in nanoseconds of CLOCK_MONOTONIC
 // GET  /reference/reset      forget the above
 //
@@ -30,6 +32,7 @@
 
 #include "answers.h"
 #include "samples.h"
+#include "truth.h"
 
 enum { BUFFER = 16384, MOST_LINES = 64, EVENTS = 512 };
 enum { DIALECTS = sizeof dialects / sizeof *dialects };
@@ -41,6 +44,7 @@ struct connection {
     const struct dialect *dialect;  // NULL: no answer is under way
     int lines;                      // written of this answer
     nanoseconds read_at, due, wrote_at;
+    struct span came, wrote;  // the request to the kernel, and the latest line
     struct connection *next;
     size_t in_length, out_length, out_sent;
     char in[BUFFER], out[BUFFER];
@@ -157,7 +161,13 @@ static bool write_lines(struct connection *connection) {
     nanoseconds at = now();
     record(first ? &ttft : &gaps, at - (first ? connection->read_at : connection->wrote_at));
     connection->wrote_at = at;
-    if (!flush(connection)) return false;
+    bool sent = flush(connection);
+    struct span wrote = {at, now()};
+    if (!done)  // the last line has no token
+        record_between(first ? &true_ttft : &true_gaps, first ? connection->came : connection->wrote,
+                       wrote);
+    connection->wrote = wrote;
+    if (!sent) return false;
     if (done) {
         connection->dialect = NULL;
         return !(connection->last_answer && !connection->out_length) && take_requests(connection);
@@ -173,23 +183,23 @@ static int quantiles(char *to, const char *name, struct samples *of) {
                    of->count, p50, p99, max);
 }
 
-// The times of all arrivals: can be large, so it is written in one go, on a socket that blocks.
-static void list_arrivals(struct connection *to) {
+// The times of all arrivals or lines: can be large, so it is written in one go, on a socket that blocks.
+static void list_times(struct connection *to, bool of_arrivals) {
     fcntl(to->fd, F_SETFL, 0);
-    dprintf(to->fd, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[");
-    char *list = calloc(arrivals.count + 1, 21), *end = list;
-    for (size_t i = 0; i < arrivals.count; i++)
-        end += sprintf(end, "%s%llu", i ? "," : "", arrivals.values[i]);
-    dprintf(to->fd, "%s]", list);
-    free(list);
+    dprintf(to->fd, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+    if (of_arrivals) print_list(to->fd, &arrivals);
+    else print_truth(to->fd);
     to->last_answer = true;
 }
 
 static void answer_about_itself(struct connection *to, const char *path) {
     char text[1024] = "{\"models\":[{\"name\":\"reference\"}],\"data\":[{\"id\":\"reference\"}]}";
-    if (!strncmp(path, "/reference/arrivals", 19)) return list_arrivals(to);
-    if (!strncmp(path, "/reference/reset", 16))
+    if (!strncmp(path, "/reference/arrivals", 19)) return list_times(to, true);
+    if (!strncmp(path, "/reference/times", 16)) return list_times(to, false);
+    if (!strncmp(path, "/reference/reset", 16)) {
         ttft.count = gaps.count = arrivals.count = lines_written = 0;
+        forget_truth();
+    }
     if (!strncmp(path, "/reference/stats", 16)) {
         int length =
             sprintf(text, "{\"requests\":%zu,\"lines\":%llu", arrivals.count, lines_written);
@@ -256,7 +266,8 @@ static bool read_and_write(struct connection *connection, unsigned events) {
     if (events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) return false;
     for (;;) {  // edge-triggered: to the end
         size_t room = BUFFER - 1 - connection->in_length;
-        ssize_t got = recv(connection->fd, connection->in + connection->in_length, room, 0);
+        ssize_t got = receive(connection->fd, connection->in + connection->in_length, room,
+                              connection->wrote.high, &connection->came);
         if (got < 0 && errno == EAGAIN) break;
         if (got <= 0) return false;
         connection->in_length += got;
@@ -279,6 +290,7 @@ static void accept_all(int listener) {
         static uint32_t part;
         connection->later = spread ? ((part += 2654435769u) * gap_delay) >> 32 : 0;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof yes);
         struct epoll_event event = {EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {.ptr = connection}};
         epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
     }
@@ -301,6 +313,7 @@ static int listen_on(int port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    setsockopt(listener, SOL_SOCKET, SO_TIMESTAMPNS, &yes, sizeof yes);  // so early that the kernel stamps the first request
     if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 4096)) {
         perror("reference");
         exit(1);

@@ -26,7 +26,12 @@ def _load(words: list[str]) -> int:
     from labkit.load.__main__ import main as load
     from labkit.load.options import is_url, split
 
+    if words[:1] == ["compare"]:
+        from labkit.measure import load_compare
+
+        return load_compare.command(words[1:])
     target, own, _ = split(words)
+    own |= {"-o": "html"} if {"-o=html", "html"} & set(words) else {}  # drawn outside of the engine
     alone = is_url(target) or not target
     if {"-h", "--help", "--plan"}.intersection(words) or (alone and not own):
         return load(words)

@@ -317,7 +317,7 @@ def _add_load(load: argparse.ArgumentParser) -> None:
 
     load.usage, load.description = "%(prog)s [options] TARGET", USAGE
     load.formatter_class = argparse.RawDescriptionHelpFormatter
-    load.add_argument("target", nargs="?", metavar="TARGET", help="http://…, or a Service")
+    load.add_argument("target", nargs="*", metavar="TARGET", help="http://…, or a Service")
     for name in (*VALUES, *OWN):
         load.add_argument(name, action="append", help=argparse.SUPPRESS)
     for name in set(SWITCHES) - {"-h", "--help"}:

@@ -12,8 +12,8 @@
 
 `long` is run by hand and is not part of all tiers: two labs reset at once, values and manifests by
 chance against the real helm and kubectl (`tests/properties.py`), each notebook by Run All in a
-browser, a newcomer in 00 to 05, goto from any step to any other, and random walks with faults
-between (`python tests/long.py --help`).
+browser, a newcomer in 00 to 05, a load test's bounds in 40 runs that are disturbed on purpose, goto
+from any step to any other, and random walks with faults between (`python tests/long.py --help`).
 
 The budgets of all tiers fit into CI's 90 minutes. On another machine they follow its measure. A
 tier over its budget is warned of and never fails for it: machines are noisy.
@@ -117,6 +117,7 @@ COMMANDS = {
         [sys.executable, "-u", "-P", "tests/properties.py"],
         [*PYTEST, "tests/browser/every_notebook.py"],
         [*PYTEST, "tests/browser/every_newcomer.py"],
+        [*PYTEST, "tests/load/every_bound.py"],
         [sys.executable, "-u", "-P", "tests/long.py"],
     ],
 }

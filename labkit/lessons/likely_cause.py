@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from labkit.errors import Unreachable
 from labkit.kube import session
 from labkit.lessons import hints
+from labkit.measure import load_repeat
 from labkit.measure import load_test as measured
 
 
 def command(words: list[str]) -> int:
     """`./lab load WORDS`; its exit code."""
     with named():
-        return measured.command(words)
+        code: int = (load_repeat if load_repeat.wanted(words) else measured).command(words)
+        return code
 
 
 @contextmanager

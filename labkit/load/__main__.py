@@ -13,6 +13,7 @@ from labkit.load.connection import Connection
 from labkit.load.errors import LoadError
 from labkit.load.options import USAGE, Options, parse
 from labkit.load.plan import Plan
+from labkit.load.progress import Progress
 from labkit.load.result import Result
 from labkit.load.targets import Targets
 
@@ -45,6 +46,10 @@ def _run(options: Options) -> int:
     if options.output == "csv" and (options.processes > 1 or options.sweep):
         saw = "--sweep" if options.sweep else f"--processes {options.processes}"
         raise LoadError("rows of several runs cannot be told apart", f"-o csv {saw}", "-o json")
+    if options.output == "html":
+        raise LoadError(
+            "the engine alone draws no page", "-o html", "./lab load -o html, or -o json"
+        )
     targets = Targets(options.plan)
     targets.guard(options.owned)
     if options.realtime:
@@ -101,7 +106,7 @@ def _level(options: Options, plan: Plan, start_at: float | None) -> Result:
     return engine.run(plan, told, PROGRESS_S, on_end=row, start_at=start_at)
 
 
-def _tell(progress: engine.Progress) -> None:
+def _tell(progress: Progress) -> None:
     import json
 
     print(json.dumps({"progress": progress._asdict()}), flush=True)

@@ -9,16 +9,19 @@ from labkit.load.json_line import is_error, number, parsed
 from labkit.load.nouns import count
 from labkit.load.plan import Plan
 from labkit.load.request import speaks_ollama, speaks_openai
-from labkit.load.result import Result
+from labkit.load.result import BOUNDED, METRICS, Result
 from labkit.load.wire import EXCERPT
 
 TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
 if TYPE_CHECKING:
     from typing import Any
 
+OTHERS = tuple(name for name in METRICS if name not in BOUNDED)
 PARTS = ("content", "thinking", "tool_calls", "images")  # of a message
-# More than this part of an answer's chunks in its first read, or all of them in so small a part of
-# the time that generating them took: something on the way held them back.
+NEVER = float("inf")
+# More than this part of an answer's chunks in its first read: something on the way held them back,
+# or the client was late. All of them in so small a part of the time that generating them took:
+# something did.
 HELD_BACK = 20
 BURST = 10
 
@@ -43,7 +46,7 @@ class Answers:
     def __init__(self, plan: Plan) -> None:
         self.count_into(Result(plan))
         self.ollama, self.openai = speaks_ollama(plan), speaks_openai(plan)
-        self.limits_ns = {name: limit * 1e6 for name, limit in plan.goodput}
+        self.limits_ns = [(name, limit * 1e6) for name, limit in plan.goodput]
         self.open_loop = bool(plan.rate)
         self.line = b""
         self.values: dict[str, Any] | None = None
@@ -51,7 +54,11 @@ class Answers:
     def count_into(self, result: Result) -> None:
         """Another phase begins."""
         self.result = result
-        self.record = {name: histogram.record for name, histogram in result.metrics.items()}
+        self.gaps = result.metrics["gap_ms"]
+        self.lows = {name: result.metrics[name].lows.record for name in BOUNDED}
+        self.highs = {name: result.metrics[name].highs.record for name in BOUNDED}
+        self.record = {name: result.metrics[name].record for name in OTHERS}
+        self.last_end = 0  # not before this the latest request ended
 
     def content(self, line: bytes) -> bool | None:
         """Does a line carry any of the answer? None: it is an error, or no JSON."""
@@ -73,11 +80,16 @@ class Answers:
         if reader.status:
             self._status(reader.status)
         self.result.fail(kind, example)
+        connection.count_lump(self.gaps)
+        self.last_end = now
+        self.result.sample.add(connection, now, 0, kind)
         if self.on_end:
             self.on_end(connection, now, kind)
 
-    def ended(self, connection: Connection, stamp: int) -> None:
-        """Count a whole response."""
+    def ended(self, connection: Connection, stamp: int, low: int) -> None:
+        """Count a whole response, whose end came after `low` and not after `stamp`."""
+        if low > self.last_end:
+            self.last_end = low
         reader = connection.reader
         status = reader.status
         self._status(status)
@@ -85,8 +97,10 @@ class Answers:
         kind, example = self._flaw(connection, last)
         if kind:
             self.result.fail(kind, example)
+            connection.count_lump(self.gaps)
+            self.result.sample.add(connection, stamp, 0, kind)
         else:
-            self._succeeded(connection, stamp, last or {})
+            self._succeeded(connection, stamp, low, last or {})
         if self.on_end:
             self.on_end(connection, stamp, kind)
 
@@ -120,14 +134,20 @@ class Answers:
             return "no_tokens", reader.last_line[:EXCERPT].decode(errors="replace")
         return "", ""
 
-    def _succeeded(self, connection: Connection, stamp: int, last: dict[str, Any]) -> None:
-        result, record, events = self.result, self.record, connection.events
+    def _succeeded(
+        self, connection: Connection, stamp: int, low: int, last: dict[str, Any]
+    ) -> None:
+        result, lows, highs, events = self.result, self.lows, self.highs, connection.events
+        # due, or handed to the kernel: while it was sent nobody knows when the server had it
         start = connection.start
+        start_high = start if self.open_loop else connection.handed
         result.succeeded += 1
-        latency = stamp - start
-        record["latency_ms"](latency)
+        least, most = max(0, low - start_high), stamp - start
+        lows["latency_ms"](least)
+        highs["latency_ms"](most)
         if self.open_loop:
-            record["schedule_deviation_ms"](connection.sent - start)
+            lows["schedule_deviation_ms"](connection.sent - start)
+            highs["schedule_deviation_ms"](connection.handed - start)
         tokens = evaluated = read = 0
         if self.ollama:
             get = last.get
@@ -139,16 +159,34 @@ class Answers:
             self._counts(events.usage.get("prompt_tokens"), events.cached_tokens())
         if tokens:
             result.generated_tokens += tokens
-            if latency > 0:
-                record["tokens_per_s_per_request"](tokens * 1_000_000_000_000 // latency)
-        ttft, gap = self._paced(connection, stamp, last, tokens, evaluated)
+            if most > 0:
+                made = tokens * 1_000_000_000_000
+                lows["tokens_per_s_per_request"](made // most)
+                highs["tokens_per_s_per_request"](made // max(least, 1))
+        first_low = max(0, connection.first_low - start_high)
+        first = connection.first - start
+        was_seen = bool(connection.first)
+        gap = self._paced(connection, stamp, last, tokens, evaluated)
         if connection.first:
-            record["ttft_ms"](connection.first - start)
+            lows["ttft_ms"](first_low)
+            highs["ttft_ms"](first)
             if read:
-                record["queue_ms"](max(0, connection.first - start - read))
+                lows["queue_ms"](first_low - read)
+                highs["queue_ms"](first - read)
+        result.sample.add(connection, stamp, read, "")
         if self.limits_ns:
-            seen = {"ttft": ttft, "gap": gap, "latency": latency}
-            result.good += all(seen[name] <= limit for name, limit in self.limits_ns.items())
+            seen: tuple[float, float] = (first_low, first) if was_seen else (NEVER, NEVER)
+            if was_seen and not connection.first:  # held back: in time if all of it came in time
+                seen = first, first
+            self._keeps(ttft=seen, gap=gap, latency=(least, most))
+
+    def _keeps(self, **seen: tuple[float, float]) -> None:
+        """Count a request that kept within the plan's limits, or can have."""
+        result = self.result
+        ends = [(*seen[name], limit) for name, limit in self.limits_ns]
+        result.good += all((low + high) / 2 <= limit for low, high, limit in ends)
+        result.good_low += all(high <= limit for _, high, limit in ends)
+        result.good_high += all(low <= limit for low, _, limit in ends)
 
     def _paced(
         self,
@@ -158,43 +196,44 @@ class Answers:
         tokens: int,
         evaluated: int,
     ) -> tuple[float, float]:
-        """Count chunks; forget the first one's time where the client cannot have seen it.
+        """Count chunks and gaps; forget the first one's time where it was held back.
 
-        Returns first-token time and mean gap in ns; of an answer that was held back, the most that
-        they can have been.
+        Returns the ends of the mean gap in ns; of an answer that was held back, the most that it
+        can have been.
         """
         result, events, first = self.result, connection.events, connection.first
         if not first:
-            # an object of OpenAI's has no chunk; a first token that nobody saw was not in time
+            # an object of OpenAI's has no chunk
             if events and events.body:
                 result.not_streamed += 1
                 result.chunks += 1
-            return float("inf"), 0.0
-        ttft, chunks, end = first - connection.start, connection.chunks, connection.last
+            return 0.0, 0.0
+        chunks, end_low, end = connection.chunks, connection.last_low, connection.last
         # or does the last line only end it? The only line that was counted has content
         is_chunk = chunks == 1 or events is not None or has_content(last)
-        held = connection.held
-        if is_chunk and held is not None:
-            self.record["gap_ms"](held)
-        elif not is_chunk:
-            chunks, end = chunks - 1, end - (held or 0)
+        if not is_chunk:
+            chunks, (end_low, end) = chunks - 1, connection.before
             connection.chunks = chunks
         result.chunks += chunks
         # a word and the token that ends the answer are two: it may have been streamed
-        burst = tokens > 2 and (stamp - first) * BURST < evaluated
+        burst = tokens > 2 and (stamp - connection.first_low) * BURST < evaluated
         if chunks == 1:
             if not burst and (events or not is_chunk):
-                return ttft, 0.0
+                return 0.0, 0.0
             result.not_streamed += 1
+        elif burst:
+            result.buffered += 1
+            result.bursts += min(connection.together, chunks) < chunks
         else:
             together = min(connection.together, chunks)
-            lumped = together > 1 and together * HELD_BACK > chunks
-            if not (lumped or burst):
-                return ttft, (end - first) / (chunks - 1)
-            result.buffered += 1
-            result.bursts += burst and together < chunks
+            result.lumped += together > 1 and together * HELD_BACK > chunks
+            connection.count_lump(self.gaps)
+            if is_chunk:
+                connection.count_held(self.gaps)
+            least, most = max(0, end_low - first), end - connection.first_low
+            return least / (chunks - 1), most / (chunks - 1)
         connection.first = 0
-        return ttft, end - connection.start
+        return end - connection.start, end - connection.start
 
     def _counts(self, prompt: object, cached: object) -> None:
         """What the prompt was, in tokens."""

@@ -7,13 +7,15 @@ import os
 import socket
 import sys
 
+from labkit.load.bounds import Bounded
 from labkit.load.events import Events
-from labkit.load.histogram import Histogram
 from labkit.load.wire import Reader
 
 TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
 if TYPE_CHECKING:
     from labkit.load.targets import Address
+
+    Gaps = tuple[int, int, int, tuple[int, int]]  # what Bounded.between takes
 
 # <asm-generic/socket.h>; Python's socket module does not name it
 SO_TIMESTAMPNS = 35
@@ -21,11 +23,17 @@ CLOSED, CONNECTING, SENDING, READING, IDLE = range(5)
 
 
 class Connection:
-    """Times are nanoseconds of CLOCK_MONOTONIC."""
+    """Times are nanoseconds of CLOCK_MONOTONIC.
+
+    When a line came is known to the nanosecond if it was the last of its read, whose stamp that is.
+    Else it came after the socket was seen empty and not after the stamp: Linux keeps the last stamp
+    of what waits to be read, and no other.
+    """
 
     __slots__ = (
-        "address answered begun chunks events feed first held last reader receive request "
-        "rests_until reused sent socket start state steady together unsent"
+        "address answered before begun chunks emptied events feed first first_low handed held "
+        "last last_exact last_seen lump reader receive request rests_until reused sent slack "
+        "socket start state steady together unread unsent"
     ).split()
 
     request: bytes
@@ -38,7 +46,8 @@ class Connection:
         self.state = CLOSED
         self.reused = False  # has an answer come on this connection before?
         self.answered = False  # and has one that counts?
-        self.begun = self.start = self.sent = 0  # when it was begun, was due, and was sent
+        # when it was begun, was due, when sending began, and when the kernel had all of it
+        self.begun = self.start = self.sent = self.handed = 0
         self.rests_until = 0  # it could not connect: not before this
         self.begin()
 
@@ -47,30 +56,122 @@ class Connection:
         self.reader.reset()
         if self.events:
             self.events.reset()
-        self.first = 0  # when the first line with content came
-        self.last = 0  # when the latest line came
-        self.held: int | None = None  # its gap, counted when a line after it shows that it counts
-        self.steady = False  # will a regular chunk be one more line and one more gap?
+        self.first = self.first_low = 0  # the ends of when the first line with content came
+        self.last = self.last_seen = 0  # and of the latest line
+        self.last_exact = False  # then both are `last`, which the engine's own loop moves on
+        self.before = (0, 0)  # and of the one before that, when its gap is held
+        self.held: Gaps | None = None  # its gap, counted when a line after it shows that it counts
+        self.lump: Gaps | None = None  # gaps within the first read, counted unless it was a burst
+        self.slack = 0  # how far apart the ends of `first` are, until a gap is counted
+        self.steady = False  # will a regular chunk be one more line and one more gap, both exact?
         self.chunks = 0
-        self.together = 0  # of them, in the first read: nobody saw when the first of them came
+        self.together = 0  # of them, in the first read
+        self.emptied = 0  # then, or later, a read emptied the socket
+        self.unread = 0  # a full read left some: it came after this
 
-    def took(self, lines: int, stamp: int, regular: bool, gaps: Histogram) -> None:
-        """Count lines that came in one read; `regular`: the last of them says that more follow."""
-        if not self.first:
-            self.first = self.last = stamp
-            self.chunks = self.together = lines
+    @property
+    def last_low(self) -> int:
+        """The latest line did not come before this."""
+        return self.last if self.last_exact else self.last_seen
+
+    def took(
+        self, lines: int, stamp: int, since: int, gaps: Bounded, *, exact: bool, more: bool
+    ) -> None:
+        """Count lines that came in one read, after `since` and not after `stamp`.
+
+        `exact`: the last of them came at `stamp`. `more`: its text announces a next line.
+        """
+        if lines == 1 and exact and not self.first:  # as nearly all first reads are
+            self.first = self.first_low = self.last = stamp
+            self.last_exact, self.chunks, self.together = True, 1, 1
+            self.steady = more and self.reader.regular
+            return
+        if lines > 1 and self.steady and exact and more:  # as nearly all are that hold several
+            self._several(lines, stamp, since, gaps)
+            return
+        low = min(stamp, max(since, self.last_low or self.sent))
+        last_low = stamp if exact else low
+        self.count_held(gaps)
+        slack, self.slack = self.slack, 0
+        if self.first:
+            self._gap_before(lines, stamp, low if lines > 1 else last_low, slack, gaps, more)
+            slack = 0
         else:
-            if self.held is not None:
-                gaps.record(self.held)
-            gap = (stamp - self.last) // lines  # one stamp for all: they are taken to come evenly
-            if lines > 1:
-                gaps.repeat(gap, lines - 1)
-            self.held, self.last = gap, stamp
-            self.chunks += lines
-        if regular and self.held is not None:
-            gaps.record(self.held)
+            self.first, self.first_low = stamp, low if lines > 1 else last_low
+            self.together = lines
+            slack = stamp - self.first_low
+            if lines == 1:
+                self.slack = slack
+        if lines > 1:
+            self._gaps_within(lines, stamp, low, last_low, slack, gaps, more)
+        self.last, self.last_seen, self.last_exact = stamp, last_low, exact
+        self.chunks += lines
+        self.steady = more and exact and self.reader.regular
+
+    # The sums of gaps telescope: to the last chunk from the first, whatever was between them. What
+    # a read adds to their low end is by how much that of the last chunk moved, to the high end
+    # alike, and once the width of the first one's.
+
+    def _several(self, lines: int, stamp: int, since: int, gaps: Bounded) -> None:
+        """More regular lines after one that is known exactly: the two methods below, as one."""
+        last = self.last
+        low = min(stamp, max(since, last))
+        wide, others = stamp - low, lines - 1
+        lows, highs = gaps.lows, gaps.highs
+        lows.record(low - last)
+        lows.repeat(0, others)
+        lows.total += wide
+        highs.record(stamp - last)
+        highs.repeat(wide, others)
+        highs.total -= wide * others
+        self.last = stamp
+        self.chunks += lines
+        self.steady = self.reader.regular
+
+    def _gap_before(
+        self, lines: int, stamp: int, low: int, slack: int, gaps: Bounded, more: bool
+    ) -> None:
+        """The gap from the last read to this one's first line, which came between low and stamp."""
+        last_low, last = self.last_low, self.last
+        if more and low == stamp and last_low == last:
+            gaps.record(stamp - last)
+            return
+        gap = (low - last, stamp - last_low, 1, (low - last_low - slack, stamp - last + slack))
+        if more or lines > 1:
+            gaps.between(*gap)
+        else:
+            self.held, self.before = gap, (last_low, last)
+
+    def _gaps_within(
+        self, lines: int, stamp: int, low: int, last_low: int, slack: int, gaps: Bounded, more: bool
+    ) -> None:
+        """Those between the lines of one read: each can have been all of the time, or none."""
+        wide, moved = stamp - low, last_low - low
+        within: Gaps | None = None
+        if more:
+            within = (0, wide, lines - 1, (moved - slack, slack))
+        elif lines == 2:
+            self.held = (0, wide, 1, (moved - slack, slack))
+        else:
+            within = (0, wide, lines - 2, (-slack, slack))
+            self.held = (0, wide, 1, (moved, 0))
+        self.before = (low, stamp)
+        if within and self.chunks:
+            gaps.between(*within)
+        elif within:
+            self.lump = within
+
+    def count_held(self, gaps: Bounded) -> None:
+        """The latest line was a chunk."""
+        if self.held:
+            gaps.between(*self.held)
             self.held = None
-        self.steady = regular and self.reader.regular
+
+    def count_lump(self, gaps: Bounded) -> None:
+        """What came in the first read had not been held back."""
+        if self.lump:
+            gaps.between(*self.lump)
+            self.lump = None
 
     def open(self, address: Address) -> int:
         """Begin to connect; 0, or the errno of what went wrong."""

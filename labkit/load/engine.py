@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import deque, namedtuple
+from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from struct import Struct
 from time import monotonic_ns
 
-from labkit.load import descriptors, trust
+from labkit.load import descriptors, machine, trust
 from labkit.load.clock import Clock
 from labkit.load.connection import IDLE, READING, SENDING, Connection
 from labkit.load.exchange import Exchanges
@@ -18,11 +18,13 @@ from labkit.load.interrupts import interrupts
 from labkit.load.nap import LONGEST_NS, Nap
 from labkit.load.plan import Plan
 from labkit.load.polling import READ
+from labkit.load.progress import Progress, seen
 from labkit.load.result import Result
 from labkit.load.schedule import arrivals
 from labkit.load.wire import REGULAR
 
 ROOM = 64 * 1024  # of one read; more would have malloc map pages for each
+MOST = 1024  # sockets of one poll
 TICK_NS = 50_000_000  # time-outs, clock steps, folding and the nap are looked at so often
 # Connecting takes 0.1 ms: a thousand in one go would leave the first answers unread, and several
 # lines in one read have one stamp.
@@ -32,11 +34,6 @@ LATE_NS = 100_000_000  # later than this, or early: was the clock set?
 # whose client leaves in the middle of one can be blocked for good (ollama/ollama#17131).
 LAST_ANSWERS_NS = 1_000_000_000
 
-# What a watcher sees while the run goes on; the quantiles are None before the first value.
-Progress = namedtuple(
-    "Progress",
-    "elapsed_s in_flight succeeded failed chunks tokens ttft_p50_ms ttft_p95_ms",
-)
 _timespec = Struct("qq").unpack_from
 
 
@@ -96,7 +93,7 @@ class Engine:
         self.due: int | None = None  # open loop: the next arrival
         self.left = float("inf") if plan.requests is None else plan.requests
         self.cpu_start = time.process_time()
-        self.origin = monotonic_ns()
+        self.origin = self.result.sample.origin_ns = monotonic_ns()
         self.ends = float("inf") if plan.seconds is None else self.origin + plan.seconds * 1e9
         self.last_answers: int | None = None  # after Ctrl-C: when not to read on
 
@@ -118,12 +115,23 @@ class Engine:
         result = self.result
         result.interrupted = self.interrupted
         result.clock_steps = self.clock.steps
-        result.duration_s = (monotonic_ns() - self.origin) / 1e9
+        now = monotonic_ns()
+        result.duration_s = (now - self.origin) / 1e9
+        result.noticing_s = self._noticing(now) / 1e9
+        result.blocks.close(result, now - self.origin)
+        result.machine = machine.here()
         result.cpu_s = time.process_time() - self.cpu_start
         result.max_rss_bytes = descriptors.max_rss_bytes()
         result.unfinished = result.started - result.succeeded - result.failed
         trust.judge(result, late_arrivals=self.never_sent + len(self.backlog))
         return result
+
+    def _noticing(self, now: int) -> int:
+        """How much of the time may have passed after the run's end, before it was noticed."""
+        last = self.exchanges.answers.last_end
+        if self.phase_plan.seconds:
+            last = max(last, int(self.ends))
+        return max(0, now - last) if last and not self.interrupted else 0
 
     # -- who asks next ----------------------------------------------------------------------
 
@@ -196,10 +204,18 @@ class Engine:
         result = self.result
         gaps, delay = result.metrics["gap_ms"], result.delay
         gap = gaps.record
+        since = called = monotonic_ns()
+        left_out = False
         while self._goes_on():
-            batch = poll(self._rest(), 1024)
+            rest = self._rest()
+            if not left_out:
+                since = called  # what is read now was not there at the last poll
+            called = monotonic_ns()
+            batch = poll(rest, MOST)
+            left_out = len(batch) == MOST
             ahead = self.clock.ahead()  # the kernel stamps by the realtime clock
-            realtime = monotonic_ns() + ahead
+            polled = monotonic_ns()
+            realtime = polled + ahead
             earliest, latest = realtime - LATE_NS, realtime + LATE_NS
             oldest = latest
             reads = coalesced = unstamped = 0
@@ -224,15 +240,20 @@ class Engine:
                             stamp -= ahead
                         else:
                             unstamped += 1
-                            stamp = monotonic_ns()
+                            stamp, stamps, connection.steady = monotonic_ns(), [], False
                     elif data:
                         unstamped += 1
-                        stamp = monotonic_ns()
+                        stamp, connection.steady = monotonic_ns(), False
                     else:
                         exchanges.broken(connection, None)
                         continue
                     reads += 1
-                    if connection.steady and data.endswith(REGULAR) and data.count(b"\n") == 3:
+                    if (
+                        connection.steady
+                        and data.endswith(REGULAR)
+                        and data.count(b"\n") == 3
+                        and len(data) < ROOM
+                    ):
                         # One chunk more, as nearly all are: what `feed` and the lines below would
                         # do with it, but calling costs as much as the work.
                         gap(stamp - connection.last)
@@ -249,11 +270,17 @@ class Engine:
                 except BadResponse as error:
                     exchanges.failed(connection, "bad_http", str(error))
                     continue
+                low = connection.unread or max(since, connection.emptied)
+                exact, connection.emptied, connection.unread = bool(stamps), polled, 0
+                if len(data) >= ROOM:  # there may be more, of the same stamp
+                    exact, connection.unread, connection.steady = False, low, False
                 if lines:
                     coalesced += lines > 1
-                    connection.took(lines, stamp, data.endswith(REGULAR), gaps)
+                    more = data.endswith(REGULAR)
+                    ends = exact and (more or connection.reader.at_line_end)
+                    connection.took(lines, stamp, low, gaps, exact=ends, more=more)
                 if connection.reader.complete:
-                    exchanges.whole(connection, stamp)
+                    exchanges.whole(connection, stamp, stamp if exact else min(low, stamp))
             result.reads += reads
             result.coalesced_reads += coalesced
             result.unstamped_reads += unstamped
@@ -285,6 +312,8 @@ class Engine:
         if nap > 0 and not self.exchanges.connecting:
             time.sleep(nap / 1e9)
             left -= nap
+        if self.nap.looks and not self.exchanges.connecting:
+            return 0
         return max(0, left // 1_000_000 + (not exactly)) / 1e3
 
     # -- now and then -----------------------------------------------------------------------
@@ -293,8 +322,10 @@ class Engine:
         self.next_tick = now + TICK_NS
         result = self.result
         # one of them each time: together they would hold up an open loop
-        fullest = max((*result.metrics.values(), result.delay), key=lambda one: len(one.values))
+        fullest = max((*result.metrics.values(), result.delay), key=lambda one: one.waiting)
         fullest.fold()
+        if now - self.origin >= result.blocks.due_ns:
+            result.blocks.close(result, now - self.origin)
         self.clock.step()
         result.clock_steps = self.clock.steps
         if self.plan.timeout_s:
@@ -307,14 +338,4 @@ class Engine:
 
     def progress(self, now: int) -> Progress:
         """What a watcher sees now."""
-        result, ttft = self.result, self.result.metrics["ttft_ms"]
-        return Progress(
-            round((now - self.origin) / 1e9, 3),
-            self.exchanges.in_flight,
-            result.succeeded,
-            result.failed,
-            result.chunks,
-            result.generated_tokens,
-            ttft.quantile(0.5) if ttft.count else None,
-            ttft.quantile(0.95) if ttft.count else None,
-        )
+        return seen(self.result, self.exchanges.in_flight, now - self.origin)

@@ -133,7 +133,8 @@ class Exchanges:
             return
         reader = connection.reader
         if error is None and connection.state == READING and reader.eof():
-            self.whole(connection, monotonic_ns())
+            # nothing stamps an end: it came after the last line, or after the request was sent
+            self.whole(connection, monotonic_ns(), connection.last_low or connection.sent)
             return
         at_once = monotonic_ns() - connection.sent < IDLE_CLOSE_NS
         if connection.reused and not reader.started and at_once:
@@ -149,10 +150,10 @@ class Exchanges:
         )
         self.failed(connection, "stream_cut", f"{how} {seen}")
 
-    def whole(self, connection: Connection, stamp: int) -> None:
-        """The answer has come to its end."""
+    def whole(self, connection: Connection, stamp: int, low: int) -> None:
+        """The answer has come to its end, after `low` and not after `stamp`."""
         self.in_flight -= 1
-        self.answers.ended(connection, stamp)
+        self.answers.ended(connection, stamp, low)
         self.result.connections += not connection.answered
         connection.answered = True
         _count(self.result.addresses, connection.address)
@@ -209,6 +210,7 @@ class Exchanges:
                     self.poller.modify(connection.socket, READ)
             elif began:
                 self.poller.modify(connection.socket, WRITE)
+            connection.handed = monotonic_ns()
         except OSError as error:
             self.broken(connection, error)
 

@@ -53,11 +53,12 @@ class Histogram:
     2.0
     """
 
-    __slots__ = ("buckets", "count", "maximum", "minimum", "record", "total", "unit", "values")
+    __slots__ = "buckets count fresh maximum minimum record total unit values".split()
 
     def __init__(self, unit: str = "ns") -> None:
         self.unit = unit
         self.buckets: Counter[int] = Counter()
+        self.fresh: Counter[int] | None = None  # where kept: what came since `take_fresh`
         self.count = self.total = self.maximum = 0
         self.minimum: int | None = None
         self.values: list[int] = []
@@ -78,8 +79,16 @@ class Histogram:
         self.total += sum(values)
         kept = int.from_bytes(array("f", values).tobytes(), sys.byteorder)
         kept &= int.from_bytes(_MASK * len(values), sys.byteorder)
-        self.buckets.update(array("I", kept.to_bytes(4 * len(values), sys.byteorder)))
+        indices = array("I", kept.to_bytes(4 * len(values), sys.byteorder))
+        self.buckets.update(indices)
+        if self.fresh is not None:
+            self.fresh.update(indices)
         values.clear()
+
+    @property
+    def waiting(self) -> int:
+        """How many values wait to be folded."""
+        return len(self.values)
 
     def repeat(self, value: int, times: int) -> None:
         """Record one value so many times, at the price of one."""
@@ -87,8 +96,21 @@ class Histogram:
         if times > 1:
             self.total += value * (times - 1)
             self.count += times - 1
-            self.buckets[index_of(value)] += times - 1
+            index = index_of(value) if value else 0
+            self.buckets[index] += times - 1
+            if self.fresh is not None:
+                self.fresh[index] += times - 1
         self.record(value)
+
+    def keep_fresh(self) -> None:
+        """From now on count what is new beside all that there is, for `take_fresh`."""
+        self.fresh = Counter()
+
+    def take_fresh(self) -> Counter[int]:
+        """The buckets of what was recorded since the last call: what is old costs nothing."""
+        self.fold()
+        fresh, self.fresh = self.fresh or Counter(), Counter()
+        return fresh
 
     def merge(self, other: Histogram) -> None:
         """Add the other's counts; the same as if all had been recorded here."""
@@ -116,7 +138,8 @@ class Histogram:
             while seen < rank:
                 index, count = next(buckets)
                 seen += count
-            middle = (lower_edge(index) + lower_edge(index + STEP)) / 2
+            # values are whole: the bucket of 0 has no other
+            middle = (lower_edge(index) + lower_edge(index + STEP)) / 2 if index else 0.0
             found.append(min(max(middle, least), self.maximum) / UNITS[self.unit])
         return found
 
@@ -136,22 +159,31 @@ class Histogram:
         self.fold()
         if not self.count:
             return None
-        ordered = sorted(self.buckets.items())  # once: there can be thousands
-        values = self._values_at(list(QUANTILES.values()), ordered)
-        shown = {name: round(value, 6) for name, value in zip(QUANTILES, values, strict=True)}
+        return {"count": self.count, **self.figures(), "histogram": self.raw()}
+
+    def figures(self) -> dict[str, float]:
+        """Mean, min, quantiles and max of what is not empty, in the displayed unit."""
+        self.fold()
+        values = self._values_at(list(QUANTILES.values()), sorted(self.buckets.items()))
+        least = self.minimum or 0
+        # of ends whose sum is known from elsewhere (Bounded.between) it could be outside of them
+        mean = min(max(self.total / self.count, least), self.maximum)
         return {
-            "count": self.count,
-            "mean": round(self.total / self.count / UNITS[self.unit], 6),
-            "min": round((self.minimum or 0) / UNITS[self.unit], 6),
-            **shown,
+            "mean": round(mean / UNITS[self.unit], 6),
+            "min": round(least / UNITS[self.unit], 6),
+            **{name: round(value, 6) for name, value in zip(QUANTILES, values, strict=True)},
             "max": round(self.maximum / UNITS[self.unit], 6),
-            "histogram": {
-                "unit": self.unit,
-                "total": self.total,
-                "min": self.minimum,
-                "max": self.maximum,
-                "buckets": [list(bucket) for bucket in ordered],
-            },
+        }
+
+    def raw(self) -> dict[str, Any]:
+        """What `of` needs beside the count."""
+        self.fold()
+        return {
+            "unit": self.unit,
+            "total": self.total,
+            "min": self.minimum,
+            "max": self.maximum,
+            "buckets": [list(bucket) for bucket in sorted(self.buckets.items())],
         }
 
     @classmethod

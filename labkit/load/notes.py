@@ -20,9 +20,15 @@ if TYPE_CHECKING:
         cached_tokens: int | None
         not_streamed: int
         buffered: int
+        lumped: int
+        unstamped_reads: int
         addresses: dict[str, int]
         address_failures: dict[str, int]
         started: int
+
+        @property
+        def timestamps(self) -> str:
+            """Whose clock the times are of."""
 
 
 LONG_PROMPT = 64  # tokens: a first token waits for the reading of so many
@@ -40,8 +46,14 @@ LOOK = {  # what to look at, by kind of failure
 def notes(result: Counts) -> list[str]:
     """What the verdict says beside its reasons for doubt."""
     of_cache = cached(result) if _is_long(result) else ""
-    said = [_not_streamed(result), of_cache, _untold(result), _addresses(result)]
-    said.append(_ignored(result.plan))
+    said = [
+        _not_streamed(result),
+        _unstamped(result),
+        of_cache,
+        _untold(result),
+        _addresses(result),
+        _ignored(result.plan),
+    ]
     return [one for one in said if one]
 
 
@@ -74,13 +86,17 @@ def _is_long(result: Counts) -> bool:
 
 def buffered(result: Counts) -> str:
     """How many streams came in one go; an empty text where they can be chance."""
-    if result.buffered * 20 <= result.succeeded:
+    together = result.buffered + result.lumped
+    if together * 20 <= result.succeeded:
         return ""
     answers = nouns.count(result.succeeded, "answer")
-    return (
-        f"the chunks of {result.buffered} of {answers} came in one go, from a"
-        f" proxy that buffers or to a client that was late: {_of_them(result.buffered, result)}"
+    told = (
+        f"the chunks of {together} of {answers} came in one go, from a"
+        " proxy that buffers or to a client that was late"
     )
+    if result.buffered:
+        return f"{told}: {_of_them(result.buffered, result)}"
+    return f"{told}: their first-token times lie anywhere between their bounds"
 
 
 def _not_streamed(result: Counts) -> str:
@@ -91,6 +107,15 @@ def _not_streamed(result: Counts) -> str:
         f"{count} of {nouns.count(result.succeeded, 'answer')} came in one piece, not as a stream"
     )
     return f"{text}: {_of_them(count, result)}"
+
+
+def _unstamped(result: Counts) -> str:
+    if result.timestamps == "kernel":
+        return ""
+    reads = nouns.count(result.unstamped_reads, "read")
+    return (
+        f"{reads} had no kernel timestamp: what they held came between the look before and the read"
+    )
 
 
 def _of_them(count: int, result: Counts) -> str:

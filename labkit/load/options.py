@@ -25,7 +25,8 @@ hey's flags, with hey's meaning:
   -d BODY     body;  -D FILE  body from a file
   -H 'N: V'   header, any number of times
   -T TYPE     Content-Type (text/html; application/json for Ollama's API)
-  -o FORMAT   text (the default), csv as hey's, json (schema labkit.load/1)
+  -o FORMAT   text (the default), csv as hey's, json (schema labkit.load/2);
+               html is one page with charts (./lab load only)
   --disable-keepalive  a connection for each request
 
 Ollama:
@@ -49,6 +50,13 @@ In the lab's cluster (./lab load only), where Pods ask:
   --pods N             N Pods share the work and begin at one moment; the results are merged (1)
   --path PATH          of the request, such as /api/tags
   --context CTX        an existing cluster of your kubeconfig instead of the lab's own
+
+Runs that are compared (./lab load only):
+  --repeat N           N runs of the same plan, all kept (1)
+  --against TARGET     a second target, measured in turns with the first, and compared with it
+  --fail-if 'ttft.p95 > +5%'  exit code 1 when the second target is surely that much slower,
+                       2 when these runs cannot tell
+  ./lab load compare A.json B.json …   compares results of -o json
 
 In a Pod:
   --plan FILE|-  --worker I/N  --start-at EPOCH_S|/FILE  --progress
@@ -161,7 +169,7 @@ VALUES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "-D": ("body", contents),
     "-H": ("headers", pair),
     "-T": ("content_type", str),
-    "-o": ("output", one_of("text", "csv", "json")),
+    "-o": ("output", one_of("text", "csv", "json", "html")),
     "--model": ("model", str),
     "--prompt": ("prompt", str),
     "--api": ("api", one_of("generate", "chat")),
@@ -189,7 +197,8 @@ SWITCHES = {
     "-h": ("help", True),
 }
 REPEATED = ("headers", "addresses")
-OWN = ("--pods", "--path", "--context")  # of `./lab load`: what labkit.measure.load_test takes out
+# of `./lab load`: what labkit.measure takes out
+OWN = ("--pods", "--path", "--context", "--repeat", "--against", "--fail-if")
 OPEN_LOOP_CLIENTS = 1000
 
 

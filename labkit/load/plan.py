@@ -184,3 +184,24 @@ class Plan:
             worker=index,
             workers=of,
         )
+
+
+def whole_plan(plans: list[Plan]) -> Plan:
+    """The plan whose shares these are.
+
+    >>> whole_plan([Plan(requests=5, clients=2).share(index, 2) for index in range(2)]).requests
+    5
+    """
+
+    def total(name: str) -> Any:
+        parts = [getattr(plan, name) for plan in plans]
+        return None if None in parts else sum(parts)
+
+    return plans[0].replace(
+        requests=total("requests"),
+        clients=total("clients"),
+        warmup=total("warmup"),
+        rate=total("rate"),
+        worker=0,
+        workers=1,
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from labkit.load.bounds import Bounded
 from labkit.load.connection import Connection
+from labkit.load.figures import IN_TABLE, SHOWN, TIMES, between
 from labkit.load.histogram import UNITS, Histogram
 from labkit.load.notes import LOOK, answered
 from labkit.load.result import Result
@@ -19,35 +21,25 @@ SWEEP_HEAD = (
     *("clients", "requests/s", "tokens/s", "ttft p50", "p95 ms", "gap p50", "p95 ms"),
     *("answer p50", "p95 ms", "failed", "verdict"),
 )
-TIMES = {
-    "ttft_ms": "first token",
-    "gap_ms": "gap",
-    "latency_ms": "whole answer",
-    "queue_ms": "queue wait",
-    "load_ms": "model load",
-    "prompt_ms": "prompt",
-    "eval_ms": "generation",
-    "connect_ms": "connect",
-    "schedule_deviation_ms": "sent late by",
-}
 
 
 def text(result: Result) -> str:
     """Summary, quantiles, histogram, status codes, failures and the verdict."""
-    rates = result.rates()
+    least, most = result.rate_bounds()
+    requests = between(least["requests_per_s"], most["requests_per_s"], 2)
     lines = [
         "Summary:",
         f"  Requests:      {result.succeeded} succeeded, {result.failed} failed"
         + (f", {result.unfinished} unfinished" if result.unfinished else "")
         + (" (interrupted)" if result.interrupted else ""),
         f"  Total:         {result.duration_s:.4f} s",
-        f"  Requests/s:    {rates['requests_per_s']:.2f} (successful ones)",
+        f"  Requests/s:    {requests} (successful ones)",
     ]
     if result.generated_tokens:
-        lines.append(
-            f"  Tokens/s:      {rates['tokens_per_s']:.1f} in total, "
-            f"{result.metrics['tokens_per_s_per_request'].quantile(0.5):.1f} in one answer (p50)"
-        )
+        whole = between(least["tokens_per_s"], most["tokens_per_s"], 1)
+        low, high = result.metrics["tokens_per_s_per_request"].bounds(0.5)
+        one = between(low, high, 1)
+        lines.append(f"  Tokens/s:      {whole} in total, {one} in one answer (p50)")
     if cached := result.cached():
         lines.append(f"  Prompt cache:  {cached}")
     used, known = answered(result)
@@ -56,10 +48,10 @@ def text(result: Result) -> str:
     goodput = result.goodput()
     if goodput:
         limits = ", ".join(f"{name[:-3]} {ms:g} ms" for name, ms in goodput["limits"].items())
-        lines.append(
-            f"  Goodput:       {goodput['requests_per_s']:.2f} requests/s within {limits} "
-            f"({goodput['share']:.1%})"
-        )
+        low, high = goodput.get("low", goodput), goodput.get("high", goodput)
+        per_s = between(low["requests_per_s"], high["requests_per_s"], 2)
+        share = between(low["share"] * 100, high["share"] * 100, 1)
+        lines.append(f"  Goodput:       {per_s} requests/s within {limits} ({share}%)")
     lines += ["", *quantiles(result)]
     latency = result.metrics["latency_ms"]
     if latency.count:
@@ -74,7 +66,7 @@ def text(result: Result) -> str:
                 lines += [f"  \t{LOOK[kind]}"] if kind in LOOK else []
     trust = result.trust()
     lines += ["", f"These figures are {trust['verdict']}; {_own(result)}"]
-    lines += [f"  because {reason}" for reason in trust["reasons"]]
+    lines += [f"  because {doubt}" for doubt in result.doubts()]
     lines += [f"  note: {note}" for note in result.notes() if note != cached]
     return "\n".join(lines)
 
@@ -86,13 +78,13 @@ def _own(result: Result) -> str:
 
 
 def quantiles(result: Result) -> list[str]:
-    """One row for each time that was measured."""
-    names = ("count", "mean", "p50", "p90", "p95", "p99", "p99_9", "max")
-    rows = [("ms", *(name.replace("_", ".") for name in names))]
+    """One row for each time that was measured: `50.3`, or `50.3 … 90.2` where no more is known."""
+    rows = [("ms", "count", *(name.replace("_", ".") for name in SHOWN))]
     for metric, label in TIMES.items():
         summary = result.metrics[metric].summary()
         if summary:
-            values = (f"{summary[name]:.2f}" for name in names[1:])
+            low, high = summary.get("low", summary), summary.get("high", summary)
+            values = (between(low[name], high[name]) for name in SHOWN)
             rows.append((label, str(summary["count"]), *values))
     return columns(rows)
 
@@ -107,9 +99,9 @@ def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def bars(histogram: Histogram) -> list[str]:
-    """hey's histogram: ten equal steps from the fastest to the slowest."""
-    histogram.fold()
+def bars(metric: Bounded) -> list[str]:
+    """hey's histogram: ten equal steps from the fastest to the slowest; each at its high end."""
+    histogram: Histogram = metric.high
     least, most = (v / UNITS[histogram.unit] for v in (histogram.minimum or 0, histogram.maximum))
     edges = [least + (most - least) * step / ROWS for step in range(ROWS + 1)]
     counts = histogram.counts(edges)
@@ -122,18 +114,24 @@ def bars(histogram: Histogram) -> list[str]:
 
 def sweep(results: list[Result]) -> str:
     """One row for each level of a sweep."""
-    rows = [SWEEP_HEAD]
+    rows: list[tuple[str, ...]] = [SWEEP_HEAD]
     for result in results:
-        rates, metrics = result.rates(), result.metrics
+        (least, most), metrics = result.rate_bounds(), result.metrics
         times = [
-            f"{metrics[name].quantile(share):.1f}" if metrics[name].count else "-"
+            _quantile(metrics[name], share)
             for name in ("ttft_ms", "gap_ms", "latency_ms")
             for share in (0.5, 0.95)
         ]
-        per_s = (f"{rates['requests_per_s']:.2f}", f"{rates['tokens_per_s']:.1f}")
-        end = (str(result.failed), result.trust()["verdict"])
+        names = (("requests_per_s", 2), ("tokens_per_s", 1))
+        per_s = (between(least[name], most[name], decimals) for name, decimals in names)
+        end = (str(result.failed), "doubtful" if result.doubts(IN_TABLE) else "good")
         rows.append((str(result.plan.clients), *per_s, *times, *end))
     return "\n".join(columns(rows))
+
+
+def _quantile(metric: Bounded, share: float) -> str:
+    low, high = metric.bounds(share)
+    return between(low, high, 1) if metric.count else "-"
 
 
 def csv_row(connection: Connection, end: int, kind: str, origin: int) -> str:

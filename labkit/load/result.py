@@ -1,20 +1,24 @@
-"""What a run measured: counters and histograms, exact to merge, and as JSON (`labkit.load/1`)."""
+"""What a run measured: counters and histograms, exact to merge."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Container
 
+from labkit.load import rates, schema
+from labkit.load.blocks import Blocks, watch
+from labkit.load.bounds import Bounded
 from labkit.load.errors import LoadError
+from labkit.load.figures import Figure, worst
 from labkit.load.histogram import Histogram
 from labkit.load.notes import cached, notes
-from labkit.load.plan import Plan
+from labkit.load.plan import Plan, whole_plan
+from labkit.load.sample import Sample
+from labkit.load.schema import CLIENT, SCHEMA, WITHOUT_BOUNDS
 
 TYPE_CHECKING = False  # typing's own would cost 5 ms of the start
 if TYPE_CHECKING:
     from typing import Any
 
-SCHEMA = "labkit.load/1"
-VERSION = "0.1.0"
 FAILURES = (
     "connect",  # refused, unreachable, reset before the request was sent
     "timeout",  # not whole after Plan.timeout_s
@@ -37,6 +41,16 @@ METRICS = (
     "schedule_deviation_ms",
     "connect_ms",
 )
+# What the client saw arrive: each observation has two ends. The others are the server's durations,
+# and connecting, which is as long as the client took to see it.
+BOUNDED = (
+    "ttft_ms",
+    "gap_ms",
+    "latency_ms",
+    "queue_ms",
+    "tokens_per_s_per_request",
+    "schedule_deviation_ms",
+)
 LATE_S = 0.1  # workers who begin further apart did not ask together
 # tokens per second are recorded in thousandths, all else in nanoseconds
 UNIT = {"tokens_per_s_per_request": "0.001/s"}
@@ -51,8 +65,10 @@ class Result:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.schema = SCHEMA
         self.started_at = 0.0  # seconds since 1970
         self.duration_s = 0.0
+        self.noticing_s = 0.0  # at its end: at most so long the client had not read the last answer
         self.interrupted = False
         self.started = self.succeeded = self.unfinished = 0
         self.failures = dict.fromkeys(FAILURES, 0)
@@ -60,8 +76,16 @@ class Result:
         self.statuses: dict[int, int] = {}  # HTTP status → answers
         self.prompt_tokens = self.generated_tokens = self.chunks = 0
         self.cached_tokens: int | None = None  # of the prompts: remembered; None: nobody told
-        self.good = 0  # requests within the limits of Plan.goodput
-        self.metrics = {name: Histogram(UNIT.get(name, "ns")) for name in METRICS}
+        # requests within the limits of Plan.goodput: at the middle of what each can have been, and
+        # those that were within them whatever it was, and that can have been
+        self.good = self.good_low = self.good_high = 0
+        self.metrics: dict[str, Any] = {
+            name: (Bounded if name in BOUNDED else Histogram)(UNIT.get(name, "ns"))
+            for name in METRICS
+        }
+        self.blocks, self.sample = Blocks(), Sample()
+        watch(self.metrics)
+        self.machine: dict[str, Any] = {}  # it was measured from; of several workers the first's
         self.delay = Histogram()  # how late the engine read what the kernel had
         self.cpu_s = 0.0
         self.max_rss_bytes = 0
@@ -70,6 +94,7 @@ class Result:
         self.reconnects = 0  # requests sent again: the server had closed the idle connection
         self.not_streamed = 0  # answers in one piece: one object, or one chunk with all of it
         self.buffered = self.bursts = 0  # streams that came in one go; and in more than one read
+        self.lumped = 0  # streams whose first read had many of their chunks
         self.addresses: dict[str, int] = {}  # how many answers each gave
         self.address_failures: dict[str, int] = {}  # and how many requests to it failed
         self.unstamped_reads = 0  # by the client's clock: the kernel stamped not yet, or never
@@ -94,14 +119,27 @@ class Result:
             plain = "".join(char if char.isprintable() else " " for char in example)
             self.failure_examples[kind] = " ".join(plain.split())
 
+    @property
+    def bounded(self) -> bool:
+        """Has it bounds? One that was read from schema 1 has none."""
+        return self.schema == SCHEMA
+
+    @property
+    def shortest_s(self) -> float:
+        """The least that `duration_s` can have been: its end was noticed late."""
+        return rates.shortest_s(self)
+
     def rates(self) -> dict[str, float]:
         """Successful requests, and their tokens and chunks, per second."""
-        seconds = self.duration_s or float("inf")
-        return {
-            "requests_per_s": round(self.succeeded / seconds, 3),
-            "tokens_per_s": round(self.generated_tokens / seconds, 3),
-            "chunks_per_s": round(self.chunks / seconds, 3),
-        }
+        return rates.rates(self, self.duration_s)
+
+    def rate_bounds(self) -> tuple[dict[str, float], dict[str, float]]:
+        """The ends between which each rate lies."""
+        return self.rates(), rates.rates(self, self.shortest_s)
+
+    def goodput(self) -> dict[str, Any] | None:
+        """Requests within the plan's limits, their rate and their share of all that ended."""
+        return rates.goodput(self)
 
     def cached(self) -> str:
         """What the prompt cache had, in words, or an empty text."""
@@ -122,6 +160,7 @@ class Result:
             "coalesced_reads": self.coalesced_reads,
             "not_streamed": self.not_streamed,
             "buffered": self.buffered,
+            "lumped": self.lumped,
             "addresses": self.addresses if several else {},
             "address_failures": self.address_failures if several else {},
             "connections": self.connections,
@@ -132,57 +171,31 @@ class Result:
             "clock_steps": self.clock_steps,
         }
 
-    def trust(self) -> dict[str, Any]:
-        """Can the figures be trusted, and why not."""
-        return {"verdict": "doubtful" if self.reasons else "good", "reasons": self.reasons}
+    def worst(self, shown: Container[str] | None = None) -> Figure | None:
+        """The figure that is known least well of those shown; None when each is good."""
+        return worst(self, shown)
 
-    def goodput(self) -> dict[str, Any] | None:
-        """Requests within the plan's limits, their rate and their share of all that ended."""
-        if not self.plan.goodput:
-            return None
-        ended = self.succeeded + self.failed
-        return {
-            "limits": {f"{name}_ms": limit for name, limit in self.plan.goodput},
-            "requests": self.good,
-            "requests_per_s": round(self.good / (self.duration_s or float("inf")), 3),
-            "share": round(self.good / ended, 6) if ended else 0.0,
+    def doubts(self, shown: Container[str] | None = None) -> list[str]:
+        """Why the figures should not be trusted: reasons, and the worst of them; empty if good.
+
+        `shown` are the names of those that a reader sees, as in `figures.IN_TABLE`; None: all of
+        the text report.
+        """
+        least_known = self.worst(shown)
+        return [*self.reasons, *([least_known.doubt()] if least_known else [])]
+
+    def trust(self) -> dict[str, Any]:
+        """Can the figures be trusted, why not, and which is the worst of them."""
+        least_known = self.worst()
+        said: dict[str, Any] = {
+            "verdict": "doubtful" if self.reasons or least_known else "good",
+            "reasons": self.reasons,
         }
+        return {**said, "worst": least_known and least_known.plain()} if self.bounded else said
 
     def plain(self) -> dict[str, Any]:
-        """The object of schema `labkit.load/1`."""
-        return {
-            "schema": SCHEMA,
-            "tool": {
-                "name": "labkit.load",
-                "version": VERSION,
-                "python": "{}.{}.{}".format(*sys.version_info[:3]),
-            },
-            "plan": self.plan.plain(),
-            "started_at": self.started_at,
-            "duration_s": round(self.duration_s, 6),
-            "interrupted": self.interrupted,
-            "requests": {
-                "started": self.started,
-                "succeeded": self.succeeded,
-                "failed": self.failed,
-                "unfinished": self.unfinished,
-            },
-            "failures": dict(self.failures),
-            "statuses": {str(status): count for status, count in self.statuses.items()},
-            "failure_examples": dict(self.failure_examples),
-            "rates": self.rates(),
-            "tokens": {
-                "prompt": self.prompt_tokens,
-                "generated": self.generated_tokens,
-                "cached": self.cached_tokens,
-            },
-            "chunks": self.chunks,
-            **{name: histogram.summary() for name, histogram in self.metrics.items()},
-            "goodput": self.goodput(),
-            "client": self.client(),
-            "trust": {**self.trust(), "notes": self.notes()},
-            "workers": self.workers,
-        }
+        """The object of schema `labkit.load/2`; of what was read from schema 1 it is that one's."""
+        return schema.plain(self)
 
     def to_json(self) -> str:
         """`plain()` on one line."""
@@ -197,50 +210,34 @@ class Result:
 
         try:
             raw = json.loads(text) if isinstance(text, str) else text
-            if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
-                raise ValueError(f"no {SCHEMA}")
-            return cls._of(raw)
+            if not isinstance(raw, dict) or raw.get("schema") not in (SCHEMA, WITHOUT_BOUNDS):
+                raise ValueError(f"neither {SCHEMA} nor {WITHOUT_BOUNDS}")
+            result = cls(Plan.from_json(raw["plan"]))
+            schema.fill(result, raw)
+            return result
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             saw = f"{type(error).__name__}: {error}"
             raise LoadError("this is not a result of a load test", saw, "-o json") from None
 
     @classmethod
-    def _of(cls, raw: dict[str, Any]) -> Result:
-        result = cls(Plan.from_json(raw["plan"]))
-        for name in ("started_at", "duration_s", "interrupted", "workers"):
-            setattr(result, name, raw[name])
-        for name in ("started", "succeeded", "unfinished"):
-            setattr(result, name, raw["requests"][name])
-        result.failures.update(raw["failures"])
-        result.failure_examples.update(raw["failure_examples"])
-        result.statuses = {int(status): count for status, count in raw["statuses"].items()}
-        tokens = raw["tokens"]
-        result.prompt_tokens, result.generated_tokens = tokens["prompt"], tokens["generated"]
-        result.cached_tokens = tokens.get("cached")
-        result.chunks = raw["chunks"]
-        result.good = raw["goodput"]["requests"] if raw["goodput"] else 0
-        for name in METRICS:
-            result.metrics[name] = Histogram.of(raw[name], UNIT.get(name, "ns"))
-        client = raw["client"]
-        result.delay = Histogram.of(client["delay_ms"])
-        for name in _CLIENT:
-            setattr(result, name, client.get(name, 0))
-        result.addresses = client.get("addresses", {})
-        result.address_failures = client.get("address_failures", {})
-        result.reasons = raw["trust"]["reasons"]
-        return result
-
-    @classmethod
     def merge(cls, results: list[Result], start_at: float = 0.0) -> Result:
         """All workers' results as one; each worker's own client and trust stay in `workers`.
 
-        Who began later than `start_at`, when all were to begin, is a reason for doubt.
+        Who began later than `start_at`, when all were to begin, is a reason for doubt. Raises
+        LoadError when some have bounds and others, of schema 1, have none.
         """
         first = results[0]
-        whole = cls(first.plan if len(results) == 1 else _whole_plan([r.plan for r in results]))
+        schemas = sorted({result.schema for result in results})
+        if len(schemas) > 1:
+            saw = " and ".join(schemas)
+            hint = "measure all of them with one version of labkit"
+            raise LoadError("results with bounds and without cannot be merged", saw, hint)
+        whole = cls(first.plan if len(results) == 1 else whole_plan([r.plan for r in results]))
+        whole.schema = first.schema
         whole.started_at = min(result.started_at for result in results)
         end = max(result.started_at + result.duration_s for result in results)
         whole.duration_s = end - whole.started_at
+        whole.noticing_s = end - max(result.started_at + result.shortest_s for result in results)
         whole.interrupted = any(result.interrupted for result in results)
         for result in results:
             for name in _SUMS:
@@ -254,6 +251,9 @@ class Result:
             whole.failure_examples = {**result.failure_examples, **whole.failure_examples}
             for name in METRICS:
                 whole.metrics[name].merge(result.metrics[name])
+            whole.blocks.merge(result.blocks)
+            whole.sample.merge(result.sample, result.started_at - whole.started_at)
+            whole.machine = whole.machine or result.machine
             whole.delay.merge(result.delay)
             label = f"worker {result.plan.worker}"
             whole.reasons += [f"{label}: {reason}" for reason in result.reasons]
@@ -265,10 +265,6 @@ class Result:
         return whole
 
 
-_CLIENT = (
-    "cpu_s max_rss_bytes reads coalesced_reads unstamped_reads clock_steps reconnects "
-    "not_streamed buffered connections"
-).split()
 _SUMS = (
     "started",
     "succeeded",
@@ -277,23 +273,7 @@ _SUMS = (
     "generated_tokens",
     "chunks",
     "good",
-    *_CLIENT,
+    "good_low",
+    "good_high",
+    *CLIENT,
 )
-
-
-def _whole_plan(plans: list[Plan]) -> Plan:
-    """The plan whose shares these are."""
-    first = plans[0]
-
-    def total(name: str) -> Any:
-        parts = [getattr(plan, name) for plan in plans]
-        return None if None in parts else sum(parts)
-
-    return first.replace(
-        requests=total("requests"),
-        clients=total("clients"),
-        warmup=total("warmup"),
-        rate=total("rate"),
-        worker=0,
-        workers=1,
-    )

@@ -37,8 +37,8 @@ class Reader:
     """
 
     __slots__ = (
-        "bodyless complete content each error_line excerpt head heads keep_lines last_line "
-        "line_bytes lines missing pending regular rest started state surplus wants_lines"
+        "bodyless complete content each error_line excerpt head heads keep_lines last_counts "
+        "last_line line_bytes lines missing pending regular rest started state surplus wants_lines"
     ).split()
 
     def __init__(
@@ -69,6 +69,7 @@ class Reader:
         self.keep_lines = True  # no content yet: lines are looked at, not only counted
         self.regular = False  # may the next bytes take the fast path?
         self.last_line = b""
+        self.last_counts = True  # does it carry any of the answer? Asked with `each` only
         self.error_line = b""  # one that says an error, else the first that `content` found flawed
         self.excerpt = b""
         self.started = False  # has any byte of this response come?
@@ -89,6 +90,16 @@ class Reader:
     def until_close(self) -> bool:
         """Is the end of the body where the connection ends?"""
         return self.head is not None and not self.head.chunked and self.head.length is None
+
+    @property
+    def at_line_end(self) -> bool:
+        """Was the last line that was counted also the last that came?"""
+        if self.pending or self.rest or self.surplus or not self.last_counts:
+            return False
+        state = self.state
+        if state == COMPLETE:  # behind the last chunk comes an empty one
+            return self.head is not None and not self.head.chunked
+        return HEAD < state != TRAILERS
 
     def feed(self, data: bytes) -> int:
         """Read what was received; the number of lines that ended in it."""
@@ -280,6 +291,7 @@ class Reader:
         count = 0
         for index, line in enumerate(lines):
             verdict = self.content(line)
+            self.last_counts = not self.each or bool(verdict)
             if verdict:
                 if not self.each:
                     self.keep_lines = False

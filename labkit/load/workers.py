@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
 from labkit.load.interrupts import interrupts
 from labkit.load.plan import Plan
+from labkit.load.progress import Progress
 from labkit.load.result import Result
 
 START_S = 0.3  # until every process listens to its clock

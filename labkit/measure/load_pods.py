@@ -22,8 +22,8 @@ from labkit.kube import exec as kubectl_exec
 from labkit.kube import pod_status, wait
 from labkit.kube.session import Session
 from labkit.load import workers
-from labkit.load.engine import Progress
 from labkit.load.plan import Plan
+from labkit.load.progress import Progress
 from labkit.load.result import Result
 from labkit.measure import load_job
 from labkit.setup.cluster.outage import asked_again

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from html import escape
 
+from labkit.load.figures import IN_TABLE, between
 from labkit.load.notes import LOOK
 from labkit.load.result import Result
 from labkit.ui import units
@@ -15,6 +16,8 @@ from labkit.ui.table import FRAME, Table
 SWEEP = "labkit.load-sweep/1"
 _QUANTILES = (("p50", 0.5), ("p95", 0.95))
 _TIMES = {"first token": "ttft_ms", "gap": "gap_ms", "queue": "queue_ms", "whole": "latency_ms"}
+_SHOWN = (*IN_TABLE, "queue_ms.p50", "queue_ms.p95")
+_DRAWN = {"first token": "ttft_ms", "whole answer": "latency_ms"}
 _SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 
 
@@ -22,7 +25,7 @@ class Measured(Shown):
     """What a load test measured: one level, or several of a sweep.
 
     `.levels` are the results of labkit.load, `.items` the same as plain objects of the schema
-    `labkit.load/1`. Times are milliseconds; rates count answers that were whole, and nothing else.
+    `labkit.load/2`. Times are milliseconds; rates count answers that were whole, and nothing else.
     """
 
     def __init__(
@@ -60,21 +63,25 @@ class Measured(Shown):
 
     @property
     def doubts(self) -> list[str]:
-        """Why the figures should not be trusted; empty when they can be."""
-        return [reason for level in self.levels for reason in level.reasons]
+        """Why the figures of the table should not be trusted; empty when they can be."""
+        return [doubt for level in self.levels for doubt in level.doubts(_SHOWN)]
 
     @property
     def interrupted(self) -> bool:
         """Was it ended before its time?"""
         return any(level.interrupted for level in self.levels)
 
-    def points(self, metric: str, figure: str = "p50") -> list[tuple[float, float]]:
+    def points(
+        self, metric: str, figure: str = "p50", *, end: str = ""
+    ) -> list[tuple[float, float]]:
         """The load of each level and one of its figures, for a chart: `points("ttft_ms", "mean")`.
 
-        Metrics and figures are those of the schema; a level that has none of it is left out.
+        Metrics and figures are those of the schema; a level that has none of it is left out. With
+        `end="low"` or `"high"` it is that bound of the figure: a check that must not pass by luck
+        takes the one that could prove it wrong.
         """
         pairs = [(self._load(level), level.metrics[metric].summary()) for level in self.levels]
-        return [(load, summary[figure]) for load, summary in pairs if summary]
+        return [(load, summary.get(end, summary)[figure]) for load, summary in pairs if summary]
 
     def table(self) -> Table:
         """One row a level; of a time the value that half keep below, and the one that 95 % do."""
@@ -82,8 +89,9 @@ class Measured(Shown):
         columns = [self._load_name(), "answers", "failed", "requests/s", "tokens/s", *times]
         rows = []
         for level in self.levels:
-            rates = level.rates()
-            cells = [f"{rates['requests_per_s']:.2f}", f"{rates['tokens_per_s']:.1f}"]
+            least, most = level.rate_bounds()
+            rates = (("requests_per_s", 2), ("tokens_per_s", 1))
+            cells = [between(least[name], most[name], decimals) for name, decimals in rates]
             cells += [_shown(level, metric) for metric in _TIMES.values()]
             rows.append([self._load(level), level.succeeded, level.failed, *cells])
         columns = [column.upper() for column in columns]
@@ -95,25 +103,29 @@ class Measured(Shown):
         if self.swept:
             series = {
                 f"{name}, {share}": [
-                    (self._load(level), level.metrics[metric].quantile(q))
+                    (self._load(level), level.metrics[metric].bounds(q))
                     for level in self.levels
                     if level.metrics[metric].count
                 ]
-                for name, metric in (("first token", "ttft_ms"), ("whole answer", "latency_ms"))
+                for name, metric in _DRAWN.items()
                 for share, q in _QUANTILES
             }
+            series = _with_bands(series)
             return Chart(f"{self.target}: load and waiting", self._load_name(), "ms", series)
         (level,) = self.levels
-        series = {
-            name: [(share * 100, level.metrics[metric].quantile(share)) for share in _SHARES]
-            for name, metric in (("first token", "ttft_ms"), ("whole answer", "latency_ms"))
-            if level.metrics[metric].count
-        }
+        series = _with_bands(
+            {
+                name: [(share * 100, level.metrics[metric].bounds(share)) for share in _SHARES]
+                for name, metric in _DRAWN.items()
+                if level.metrics[metric].count
+            }
+        )
         return Chart(f"{self.target}: how long, for how many", "% of answers", "ms", series)
 
     def compare(self, other: Measured) -> Table:
         """Both, level by level, and how many times the other's figure this one's is.
 
+        `lab.compare` also has how sure each difference is.
         Levels are matched by their load; one that only one of both has is left out.
         """
         theirs = {_rate_and_clients(level): level for level in other.levels}
@@ -131,19 +143,19 @@ class Measured(Shown):
         return Table(columns, rows, caption=caption, empty="no level is in both")
 
     def to_json(self) -> str:
-        """One line: schema labkit.load/1, or labkit.load-sweep/1 of a sweep."""
+        """One line: schema labkit.load/2, or labkit.load-sweep/1 of a sweep."""
         if self.swept:
             return json.dumps({"schema": SWEEP, "levels": self.items})
         return self.levels[0].to_json()
 
     def __repr__(self) -> str:
-        return "\n".join([repr(self.table()), *self._words()])
+        return "\n".join([repr(self.table()), *self.words()])
 
     def _repr_html_(self) -> str:
-        words = "".join(f"<div>{escape(line)}</div>" for line in self._words())
+        words = "".join(f"<div>{escape(line)}</div>" for line in self.words())
         return f'{self.table()._repr_html_()}<div style="{FRAME}">{words}</div>'
 
-    def _words(self) -> list[str]:
+    def words(self) -> list[str]:
         """What failed and how, and whether the figures can be trusted."""
         lines = []
         for kind, count in self.failures.items():
@@ -210,16 +222,25 @@ def _shown(level: Result, metric: str) -> str:
     histogram = level.metrics[metric]
     if not histogram.count:
         return "–"
-    return " / ".join(_ms(histogram.quantile(share)) for _, share in _QUANTILES)
+    return " / ".join(between(*histogram.bounds(share)) for _, share in _QUANTILES)
 
 
-def _ms(value: float) -> str:
-    """Three digits: what a time is good for.
+def _with_bands(
+    lines: dict[str, list[tuple[float, tuple[float, float]]]],
+) -> dict[str, list[tuple[float, float]]]:
+    """Each line; where its values are bounds that are apart, a line for each of the two.
 
-    >>> _ms(1234.5), _ms(56.78), _ms(0.0512)
-    ('1234', '56.8', '0.0512')
+    >>> _with_bands({"gap": [(50, (20.0, 20.0)), (99, (21.0, 60.0))]})
+    {'gap, at least': [(50, 20.0), (99, 21.0)], 'gap, at most': [(50, 20.0), (99, 60.0)]}
     """
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    found: dict[str, list[tuple[float, float]]] = {}
+    for name, points in lines.items():
+        if all("…" not in between(*ends) for _, ends in points):
+            found[name] = [(x, sum(ends) / 2) for x, ends in points]
+        else:
+            found[f"{name}, at least"] = [(x, low) for x, (low, _) in points]
+            found[f"{name}, at most"] = [(x, high) for x, (_, high) in points]
+    return found
 
 
 def _figures(one: Result, two: Result) -> list[tuple[str, float | None, float | None]]:

@@ -20,14 +20,14 @@ from labkit.kube import refs
 from labkit.kube import session as sessions
 from labkit.load import __main__ as engine_main
 from labkit.load import report, workers
-from labkit.load.engine import Progress
 from labkit.load.errors import LoadError
 from labkit.load.options import Options, is_url, parse, split
 from labkit.load.plan import Plan
+from labkit.load.progress import Progress
 from labkit.load.result import Result
 from labkit.load.targets import Targets
 from labkit.load.varied import requests
-from labkit.measure import load_pods, load_target
+from labkit.measure import load_page, load_pods, load_target
 from labkit.measure.load_result import Measured
 from labkit.setup.host import speed
 from labkit.ui.live import Live, echo
@@ -110,28 +110,36 @@ def load_test(
     given += ["--i-own-this-target"] if i_own_this_target else []
     echo(shlex.join(["./lab", "load", target, *given]))
     try:
-        return _measured(asked([target, *given]))
+        return measured(asked([target, *given]))
     except LoadError as error:
         raise LabError(error.happened, error.saw, error.hint) from None
+
+
+def enter(words: Sequence[str]) -> None:
+    """Choose the cluster that the words name, where the target is in one; raises LoadError."""
+    target, own, _ = split(list(words))
+    if not target:
+        raise LoadError("a target is missing", " ".join(words), "./lab load service/ollama")
+    if own.get("--context"):
+        os.environ["LAB_CONTEXT"] = own["--context"]
+    if not is_url(target):
+        sessions.enter()
 
 
 def command(words: list[str]) -> int:
     """`./lab load WORDS`; its exit code."""
     try:
-        target, own, _ = split(words)
-        if not target:
-            raise LoadError("a target is missing", " ".join(words), "./lab load service/ollama")
-        if own.get("--context"):
-            os.environ["LAB_CONTEXT"] = own["--context"]
-        sessions.enter()
+        enter(words)
         wanted = asked(words)
         with contextlib.redirect_stdout(sys.stderr):  # the answer alone is on standard output
-            found = _measured(wanted)
+            found = measured(wanted)
     except LoadError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     if wanted.options.output == "json":
         print(found.to_json())
+    elif wanted.options.output == "html":
+        print(load_page.page(found))
     else:
         print("\n\n".join(report.text(level) for level in found.levels))
         if found.swept:
@@ -201,7 +209,7 @@ def _here(plan: Plan, on_progress: Callable, on_wait: Callable, *, processes: in
     return workers.run(plan, processes, on_progress)
 
 
-def _measured(wanted: Asked) -> Measured:
+def measured(wanted: Asked) -> Measured:
     """Run every level, and show the progress."""
     plan, levels = wanted.options.plan, wanted.options.sweep or [wanted.options.plan.clients]
     found: list[Result] = []
@@ -221,9 +229,9 @@ def _measured(wanted: Asked) -> Measured:
                 break
         swept = bool(wanted.options.sweep)
         known = {"pods": wanted.pods, "behind": wanted.behind}
-        measured = Measured(wanted.target, found, swept=swept, **known)
-        live.show(repr(measured), measured._repr_html_())  # which says itself how it ended
-    return measured
+        whole = Measured(wanted.target, found, swept=swept, **known)
+        live.show(repr(whole), whole._repr_html_())  # which says itself how it ended
+    return whole
 
 
 def _share(plan: Plan, progress: Progress) -> tuple[float, float]:

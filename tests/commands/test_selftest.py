@@ -43,7 +43,8 @@ def commands(monkeypatch, tmp_path):
 
 LAYERS = str(Path(sys.executable).with_name("lint-imports"))
 QUICK = ["ruff check", "ruff format", LAYERS, "mypy", "labkit.jupyter.lint notebooks"]
-MEASURING = "addresses clocks command descriptors dialects misbehaving open_loop recorded varied"
+MEASURING = "addresses blocks bounds clocks command descriptors dialects held_back misbehaving "
+MEASURING += "open_loop recorded varied"
 LOAD = [f"tests/load/test_{name}.py" for name in MEASURING.split()]
 QUICK += ["pytest tests labkit tools", " ".join(["pytest", *LOAD])]
 UP, CLUSTER = "labkit up", "pytest tests/cluster"
@@ -66,7 +67,8 @@ SLOWED = " ".join(["labkit.jupyter.run", "0.4", *SLOW])
 FULL = " ".join(["labkit.jupyter.run", *SLOW])
 BROWSER = "pytest tests/browser"
 WALKS = [f"{BROWSER}/every_{name}.py" for name in ("notebook", "newcomer")]
-LONG = [FULL, files("two_labs"), "tests/properties.py", *WALKS, "tests/long.py"]
+BOUNDS = "pytest tests/load/every_bound.py"
+LONG = [FULL, files("two_labs"), "tests/properties.py", *WALKS, BOUNDS, "tests/long.py"]
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,12 @@ def test_without_kernel_stamps_the_run_goes_on_and_the_verdict_says_so(monkeypat
     plain = result.plain()
     assert plain["client"]["timestamps"] == "user"
     assert plain["client"]["delay_ms"] is None
-    assert plain["trust"]["verdict"] == "doubtful"
-    said = "80 reads had no kernel timestamp: the client's own delay is part of their figures"
-    assert said in plain["trust"]["reasons"]
+    (said,) = [note for note in plain["trust"]["notes"] if "timestamp" in note]
+    reads = result.reads  # a busy machine has several lines in one
+    assert 40 <= result.unstamped_reads == reads
+    assert said.startswith(f"{reads} reads had no kernel timestamp: what they held came between")
+    for metric in ("ttft_ms", "gap_ms", "latency_ms"):  # not one of them is known exactly
+        assert plain[metric]["low"]["mean"] < plain[metric]["high"]["mean"]
     assert plain["ttft_ms"]["count"] == plain["latency_ms"]["count"] == 40
     assert 0 < plain["ttft_ms"]["min"] <= plain["latency_ms"]["max"]
 
@@ -42,7 +45,7 @@ def test_with_kernel_stamps_the_verdict_does_not_speak_of_them():
     plain = result.plain()
     assert plain["client"]["timestamps"] == "kernel"
     assert plain["client"]["delay_ms"]["count"] >= 40
-    assert not [reason for reason in plain["trust"]["reasons"] if "timestamp" in reason]
+    assert not [note for note in plain["trust"]["notes"] if "timestamp" in note]
 
 
 @pytest.fixture
@@ -82,9 +85,7 @@ def test_reads_before_the_kernel_has_begun_to_stamp_are_counted(monkeypatch, uns
         result = engine.run(plan)
     assert (result.succeeded, result.unstamped_reads) == (300, unstamped)
     assert result.timestamps == clock_of
-    assert bool([reason for reason in result.reasons if "timestamp" in reason]) == (
-        clock_of == "user"
-    )
+    assert bool([note for note in result.notes() if "timestamp" in note]) == (clock_of == "user")
 
 
 def test_reads_of_a_client_that_stood_still_are_in_its_delay(monkeypatch):
@@ -100,8 +101,8 @@ def test_reads_of_a_client_that_stood_still_are_in_its_delay(monkeypatch):
         result = engine.run(planned(server.url, requests=4))
     delay = result.plain()["client"]["delay_ms"]
     assert delay["p99"] > stood_s * 0.9e3
-    assert any("late (p99)" in reason for reason in result.reasons)
-    assert result.metrics["latency_ms"].quantile(0.5) < stood_s * 0.5e3  # it is not in the figures
+    assert result.metrics["latency_ms"].bounds(0.5)[1] < stood_s * 0.5e3  # not in the figures
+    assert not [doubt for doubt in result.doubts() if "(p99)" in doubt]  # nor does it spoil them
 
 
 @pytest.mark.parametrize("step_ns", [HOUR_NS, -HOUR_NS], ids=["forward", "back"])

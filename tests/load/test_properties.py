@@ -176,7 +176,7 @@ def test_a_merged_result_is_the_sum_of_its_workers():
             # a worker whose Ollama does not tell of its cache has None
             assert whole[group][name] == sum(part[group][name] or 0 for part in plain)
     for name in METRICS:
-        together = Histogram(parts[0].metrics[name].unit)
+        together = type(parts[0].metrics[name])(parts[0].metrics[name].unit)
         for seed in range(4):
             for value in samples("lognormal", 200, seed):
                 together.record(value)

@@ -6,14 +6,20 @@ import pytest
 
 from labkit.load.errors import LoadError
 from labkit.load.plan import Plan
-from labkit.load.result import FAILURES, METRICS, Result
+from labkit.load.result import BOUNDED, FAILURES, METRICS, Result
+from labkit.load.schema import WITHOUT_BOUNDS
 
 URL = "http://127.0.0.1:11434"
 PLAN = Plan(url=URL, requests=10, clients=4, goodput=(("ttft", 500.0),))
 
 
 def filled(
-    plan: Plan = PLAN, *, at: float = 100.0, seconds: float = 2.0, factor: int = 1
+    plan: Plan = PLAN,
+    *,
+    at: float = 100.0,
+    seconds: float = 2.0,
+    factor: int = 1,
+    bounds: bool = False,
 ) -> Result:
     """A result with something everywhere."""
     result = Result(plan)
@@ -23,11 +29,15 @@ def filled(
     result.statuses = {200: 4 * factor}
     result.prompt_tokens, result.generated_tokens, result.chunks = 8, 40 * factor, 44
     result.cached_tokens = 6 * factor
-    result.good, result.reads, result.coalesced_reads, result.clock_steps = 3, 50, 1, factor
+    result.good, result.good_low, result.good_high = 3, 2, 4
+    result.reads, result.coalesced_reads, result.clock_steps = 50, 1, factor
+    result.noticing_s = 0.1
     result.cpu_s, result.max_rss_bytes = 0.5, 1000
-    for index, histogram in enumerate(result.metrics.values()):
+    for index, (name, metric) in enumerate(result.metrics.items()):
         for value in (1, 2, 3):
-            histogram.record(value * 1_000_000 * factor + index)
+            metric.record(value * 1_000_000 * factor + index)
+        if name in BOUNDED and bounds:
+            metric.between(4_000_000, 5_000_000 * factor)
     result.delay.record(5_000)
     result.reasons = ["a reason"]
     return result
@@ -36,24 +46,31 @@ def filled(
 def test_the_schema_has_these_fields_and_no_other():
     plain = Result(PLAN).plain()
     assert list(plain) == [
-        *"schema tool plan started_at duration_s interrupted requests failures statuses".split(),
+        *"schema tool plan started_at duration_s noticing_s interrupted requests".split(),
+        *"failures statuses".split(),
         *"failure_examples rates tokens chunks".split(),
         *METRICS,
-        *"goodput client trust workers".split(),
+        *"goodput blocks sample machine client trust workers".split(),
     ]
-    assert plain["schema"] == "labkit.load/1"
+    assert plain["schema"] == "labkit.load/2"
     assert tuple(plain["failures"]) == FAILURES
     assert all(plain[name] is None for name in METRICS)
-    assert list(filled().plain()["ttft_ms"]) == [
-        *"count mean min p50 p90 p95 p99 p99_9 max histogram".split()
-    ]
+    figures = "mean min p50 p90 p95 p99 p99_9 max".split()
+    for name in METRICS:
+        found = filled().plain()[name]
+        if name in BOUNDED:
+            assert list(found) == ["count", *figures, "low", "high"]
+            assert list(found["low"]) == list(found["high"]) == [*figures, "histogram"]
+        else:
+            assert list(found) == ["count", *figures, "histogram"]
 
 
 def test_a_result_comes_back_from_its_one_line_as_it_was():
-    text = filled().to_json()
-    assert "\n" not in text
-    assert Result.from_json(text).to_json() == text
-    assert Result.from_json(json.loads(text)).to_json() == text
+    for bounds in (False, True):
+        text = filled(bounds=bounds).to_json()
+        assert "\n" not in text
+        assert Result.from_json(text).to_json() == text
+        assert Result.from_json(json.loads(text)).to_json() == text
     merged = Result.merge([filled(PLAN.share(0, 2)), filled(PLAN.share(1, 2))])
     assert Result.from_json(merged.to_json()).plain() == merged.plain()
 
@@ -64,11 +81,15 @@ def test_rates_count_successful_requests_over_the_whole_time():
 
 
 def test_goodput_is_a_share_of_all_requests_that_ended():
-    assert filled().goodput() == {
+    found = filled()
+    found.good_low, found.good_high, found.noticing_s = 2, 4, 0.4
+    assert found.goodput() == {
         "limits": {"ttft_ms": 500.0},
         "requests": 3,
         "requests_per_s": 1.5,
         "share": 0.6,
+        "low": {"requests": 2, "requests_per_s": 1.0, "share": 0.4},
+        "high": {"requests": 4, "requests_per_s": 2.5, "share": 0.8},
     }
     assert filled(PLAN.replace(goodput=())).goodput() is None
 
@@ -86,7 +107,8 @@ def test_merging_adds_up_and_keeps_each_workers_own_part():
     assert merged.delay.count == 2
     assert merged.reasons == ["worker 0: a reason", "worker 1: a reason"]
     assert [worker["worker"] for worker in merged.workers] == [0, 1]
-    assert merged.workers[0]["trust"] == {"verdict": "doubtful", "reasons": ["a reason"]}
+    trust = merged.workers[0]["trust"]
+    assert (trust["verdict"], trust["reasons"]) == ("doubtful", ["a reason"])
     assert merged.plain()["trust"]["verdict"] == "doubtful"
 
 
@@ -167,7 +189,75 @@ def test_what_is_no_result_is_refused(text):
 
 
 def test_a_result_of_a_later_schema_is_told_from_one_that_is_broken():
-    later = filled().to_json().replace("labkit.load/1", "labkit.load/2")
+    later = filled().to_json().replace("labkit.load/2", "labkit.load/3")
     with pytest.raises(LoadError) as error:
         Result.from_json(later)
-    assert error.value.saw == "ValueError: no labkit.load/1"
+    assert error.value.saw == "ValueError: neither labkit.load/2 nor labkit.load/1"
+
+
+def of_schema_1() -> dict:
+    """What a labkit that knew no bounds wrote."""
+    old = filled()
+    old.schema = WITHOUT_BOUNDS
+    plain = old.plain()
+    assert '"low"' not in json.dumps(plain) and "noticing_s" not in plain
+    return plain
+
+
+def test_a_result_without_bounds_is_still_read_and_its_figures_are_what_they_were():
+    old = of_schema_1()
+    read = Result.from_json(json.dumps(old))
+    assert read.plain() == old
+    assert read.metrics["ttft_ms"].summary()["p50"] == old["ttft_ms"]["p50"]
+    assert read.worst() is None  # nothing is known of how well it is known
+    merged = Result.merge([read, Result.from_json(old)])
+    assert (merged.plain()["schema"], merged.plain()["ttft_ms"]["count"]) == (old["schema"], 6)
+
+
+def test_a_result_with_bounds_and_one_without_are_not_merged():
+    with pytest.raises(LoadError) as refused:
+        Result.merge([filled(), Result.from_json(of_schema_1())])
+    assert str(refused.value).splitlines() == [
+        "LoadError: results with bounds and without cannot be merged",
+        "saw: labkit.load/1 and labkit.load/2",
+        "try: measure all of them with one version of labkit",
+    ]
+
+
+def test_the_bounds_of_a_rate_are_those_of_when_the_last_answer_came():
+    result = filled(seconds=2.0)
+    result.noticing_s = 0.4
+    least, most = result.rate_bounds()
+    assert (least["requests_per_s"], most["requests_per_s"]) == (2.0, 2.5)
+    # of two, the one that ended last says when all had ended
+    early, late = filled(at=100.0), filled(at=100.2)
+    early.noticing_s = late.noticing_s = 0.5
+    assert Result.merge([early, late]).noticing_s == pytest.approx(0.5)
+    late.noticing_s = 0.0
+    assert Result.merge([early, late]).noticing_s == pytest.approx(0.0)
+
+
+def test_the_verdict_names_the_figure_that_is_known_least_well():
+    result = filled()
+    result.reasons, result.noticing_s = [], 0.0
+    result.good_low = result.good_high = result.good
+    assert result.trust() == {"verdict": "good", "reasons": [], "worst": None}
+    result.metrics["gap_ms"].between(2_000_000, 2_100_000)  # 0.1 ms is close
+    assert result.trust()["verdict"] == "good"
+    result.metrics["gap_ms"].between(2_000_000, 9_000_000)
+    result.metrics["ttft_ms"].between(2_000_000, 60_000_000)
+    trust = result.trust()
+    assert (trust["verdict"], trust["worst"]["figure"]) == ("doubtful", "ttft_ms.p90")
+    assert trust["worst"]["high"] == pytest.approx(60, rel=0.001)
+    assert result.doubts() == ["first token p90 is known only to lie between 3.00 and 60.0 ms"]
+
+
+def test_an_empty_run_has_no_figure_and_one_of_one_request_has_its_own_ends():
+    assert Result(PLAN).worst() is None
+    assert Result(PLAN).rate_bounds()[0]["requests_per_s"] == 0.0
+    one = Result(PLAN)
+    one.metrics["ttft_ms"].between(1_000_000, 3_000_000)
+    found = one.plain()["ttft_ms"]
+    assert (found["count"], found["p50"]) == (1, pytest.approx(2.0, rel=0.001))
+    for name in ("mean", "min", "p50", "p99_9", "max"):
+        assert (found["low"][name], found["high"][name]) == (1.0, 3.0)

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from labkit.load import report
+from labkit.load.bounds import Bounded
 from labkit.load.plan import Plan
 from labkit.load.result import Result
 from labkit.measure.load_result import Measured
@@ -154,6 +156,36 @@ def test_points_are_the_figures_of_the_schema_that_a_level_has(sweep):
     assert sweep.points("queue_ms", "mean") == []
 
 
+def test_of_a_figure_that_is_not_known_there_are_both_ends_in_table_chart_and_points():
+    one = level()
+    one.metrics |= {"ttft_ms": Bounded(), "latency_ms": Bounded()}
+    for _ in range(4):
+        one.metrics["ttft_ms"].between(100 * MS, 160 * MS)
+    measured = Measured("pod/ollama", [one])
+    assert [measured.points("ttft_ms", "mean", end=end)[0][1] for end in ("low", "", "high")] == [
+        100.0,
+        130.0,
+        160.0,
+    ]
+    assert measured.table().column("first token ms") == ["100 … 160 / 100 … 160"]
+    assert set(measured.plot().series) == {"first token, at least", "first token, at most"}
+    assert measured.doubts == ["first token p50 is known only to lie between 100 and 160 ms"]
+
+
+def test_a_figure_that_a_table_does_not_show_casts_no_doubt_on_it():
+    one = level()
+    for _ in range(99):
+        one.metrics["gap_ms"].record(20 * MS)
+    one.metrics["gap_ms"].between(0, 60 * MS)
+    assert one.doubts() == ["gap p99.9 is known only to lie between 20.0 and 60.0 ms"]
+    assert Measured("pod/ollama", [one]).doubts == []
+    assert (report.sweep([one]).split()[-1], one.trust()["verdict"]) == ("good", "doubtful")
+    for _ in range(20):
+        one.metrics["gap_ms"].between(0, 60 * MS)
+    (doubt,) = Measured("pod/ollama", [one]).doubts
+    assert doubt.startswith("gap p95") and report.sweep([one]).split()[-1] == "doubtful"
+
+
 def test_the_levels_of_a_sweep_at_a_rate_are_told_by_their_clients():
     levels = [level(1), level(4)]
     for one in levels:
@@ -191,7 +223,7 @@ def test_two_single_levels_are_compared_whatever_their_loads_are():
 
 
 def test_json_is_the_engines_own_schema_or_that_of_a_sweep(sweep):
-    assert json.loads(Measured("a", [level()]).to_json())["schema"] == "labkit.load/1"
+    assert json.loads(Measured("a", [level()]).to_json())["schema"] == "labkit.load/2"
     found = json.loads(sweep.to_json())
     assert found["schema"] == "labkit.load-sweep/1"
     assert [Result.from_json(one).plan.clients for one in found["levels"]] == [1, 4]
