@@ -188,6 +188,7 @@ NO_LINE = {
     ),
     **dict.fromkeys(["goto", "reset", "plant"], "many commands, told in words"),
     **dict.fromkeys(["timeline", "ways"], "a picture or a table of much that is read"),
+    "compare": "of results that were measured before, in memory or in files",
     "try_way": "the lines of the calls that it makes",
     "manifest": "prints the text itself",
 }

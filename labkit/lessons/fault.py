@@ -45,7 +45,8 @@ PLANTS: dict[str, dict[str, dict[str, Any]]] = {
     "hook-misspelt-model": {"container": {"lifecycle": _hook(f"{_HOOK}$MODEL-nosuch")}},
     "hook-before-server": {
         "container": {
-            "command": ["sh", "-c", "sleep 2; exec ollama serve"],
+            # longer than the grace period: else a slow machine's hook comes late enough to succeed
+            "command": ["sh", "-c", "sleep 10; exec ollama serve"],
             "lifecycle": _hook("ollama pull --insecure $MODEL"),
         }
     },

@@ -161,11 +161,13 @@ class Comparison:
 def compare(one: Given, two: Given | None = None) -> Comparison:
     """Return how the second load test differs from the first, with an interval for each figure.
 
-        lab.compare("before.json", "after.json")
+        before = lab.load_test("service/ollama", clients=1, requests=20)
+        after = lab.load_test("service/ollama", clients=2, requests=20)
+        lab.compare(before, after)
 
-    Equals `./lab load compare before.json after.json`. Each side is a file of `./lab load -o json`,
-    what `lab.load_test` returned, or a list of those: the runs of one side. One file with two
-    sides, of `--repeat 5 --against OTHER`, is enough alone.
+    Equals `./lab load compare BEFORE.json AFTER.json` of two results in files. Each side is a file
+    of `./lab load -o json`, what `lab.load_test` returned, or a list of those: the runs of one
+    side. One file with two sides, of `--repeat 5 --against OTHER`, is enough alone.
 
     A difference is a share of the first side's figure (0.1: 10 % more), `failed` is in percentage
     points. Its interval has 95 % confidence. It comes from a bootstrap over blocks of time, because

@@ -8,6 +8,7 @@ from html import escape
 from labkit.load.result import Result
 from labkit.measure import load_drawings
 from labkit.measure.load_result import Measured
+from labkit.ui import units
 from labkit.ui.table import Table
 
 _STYLE = """
@@ -68,8 +69,9 @@ def page(measured: Measured) -> str:
 def _level(level: Result, *, titled: bool) -> list[str]:
     """The pictures of one level."""
     times = (("ttft_ms", "first token"), ("gap_ms", "gap"), ("latency_ms", "whole answer"))
-    every = f"one line for {level.sample.every} requests; " if level.sample.every > 1 else ""
-    figures = [_figure("Requests", every + _KEYS, load_drawings.timeline(level))]
+    every = f"one line for {units.count(level.sample.every, 'request')}; "
+    keys = (every if level.sample.every > 1 else "") + _KEYS
+    figures = [_figure("Requests", keys, load_drawings.timeline(level))]
     figures += [
         _figure(
             label.capitalize(),

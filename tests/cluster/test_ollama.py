@@ -313,7 +313,7 @@ def test_the_documents_python_runs(twins, monkeypatch):
     for name in ("README.md", "docs/metrics.md", "docs/load.md"):
         text = (root / name).read_text()
         blocks += re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for name, value in twins.environment(twins.ours).items():
         monkeypatch.setenv(name, value)
     for target in ("pod/ollama", "service/ollama"):

@@ -36,7 +36,7 @@ def test_a_ways_manifest_marks_what_the_lesson_says_that_it_adds(folder):
 
 def test_the_hooks_are_one_difference_each():
     assert [line.strip() for line in marked("05-hook-naive").splitlines() if "#" not in line] == [
-        'command: [sh, -c, "sleep 2; exec ollama serve"]',
+        'command: [sh, -c, "sleep 10; exec ollama serve"]',
         "lifecycle:",
         "postStart:",
         """exec: {command: [sh, -c, 'ollama pull --insecure "$MODEL"']}""",
