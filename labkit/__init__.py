@@ -14,6 +14,7 @@ True
 | `lab.compare` | is one load test faster than another, and how sure is that? |
 | `lab.timeline`, `mirrored` | what happened to Pods and when; what the mirror sent |
 | `lab.metrics`, `top` | Prometheus' series of the last minutes; what Pods and nodes use now |
+| `lab.fits` | how much memory a model needs in a Pod, and which nodes have that room |
 | `lab.dashboard` | the same for your namespace in one view, live while something runs |
 | `lab.bake`, `slow_model`, `manifest` | an image and a model made for a lesson; a manifest's text |
 | `lab.helm_upgrade`, `helm_uninstall` | helm's commands |
@@ -61,6 +62,7 @@ _HOMES = {
     "each_pod": "ollama.access_log",
     "events": "kube.tables",
     "exec": "kube.exec",
+    "fits": "measure.fits",
     "generate": "ollama.completion",
     "get": "kube.tables",
     "goto": "lessons.reset.goto",

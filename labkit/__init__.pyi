@@ -35,6 +35,7 @@ from labkit.lessons.trials import try_way as try_way
 from labkit.lessons.trials import ways as ways
 from labkit.measure.comparison import compare as compare
 from labkit.measure.dashboard import dashboard as dashboard
+from labkit.measure.fits import fits as fits
 from labkit.measure.prometheus import metrics as metrics
 from labkit.measure.top import top as top
 from labkit.ollama.access_log import each_pod as each_pod

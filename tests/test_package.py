@@ -30,7 +30,7 @@ def test_the_public_names_are_exactly_the_listed_ones():
     assert sorted(labkit.__all__) == sorted(
         "Chart LabError Table apply bake chat check check_all choice compare connect "
         "create_deployment create_service dashboard delete diagnose each_pod events exec "
-        "generate get goto helm_uninstall helm_upgrade hey hint load_test logs manifest "
+        "fits generate get goto helm_uninstall helm_upgrade hey hint load_test logs manifest "
         "metrics mirrored model models plant processes ps pull reset restart rollout run scale "
         "show slow_model solution solved start status step_buttons stop timeline timetable top "
         "troubles try_way wait ways".split()

@@ -126,6 +126,7 @@ CALLS = {
     "lab.models(at='pod/x')": ["kubectl exec pod/x -- ollama list"],
     "lab.ps()": ["ollama ps"],
     "lab.show()": [f"ollama show {MODEL}"],
+    "lab.fits('m', at='pod/x')": ["kubectl exec pod/x -- ollama show m"],
     "lab.stop()": [f"ollama stop {MODEL}"],
     "lab.pull()": [f"ollama pull --insecure {MODEL}"],
     "lab.pull('m', at='svc/ollama')": [
