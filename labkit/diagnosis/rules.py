@@ -37,6 +37,8 @@ _NO_MEMORY = re.compile(
 )
 # in the middle of an answer, in both
 _BROKE_OFF = re.compile(r"an error was encountered while running the model: unexpected EOF")
+# kubectl exec's word; that command's memory counts for the container's limit too
+_EXEC_KILLED = re.compile(r"command terminated with exit code 137")
 
 
 def wrong_context(facts: Facts) -> str:
@@ -149,6 +151,9 @@ def small_memory(facts: Facts) -> str:
         found = _NO_MEMORY.search(facts.log(pod))
         if found and last == ["500"]:
             return f"{named(pod)} said: {found[0]}"
+        limit = ((container_of(pod) or {}).get("resources") or {}).get("limits", {}).get("memory")
+        if limit and _EXEC_KILLED.search(facts.error):
+            return f"{named(pod)}: a command in it was killed (137), at the memory limit of {limit}"
     return ""
 
 

@@ -194,11 +194,12 @@ def asked_port(place: Place) -> None:
     place.kubectl(f"{run} http://ollama:11434/api/tags")
 
 
-def prompt_over_limit(place: Place) -> None:
-    """The server fits, and the model does not."""
+def prompt_over_limit(place: Place) -> CommandFailed:
+    """The server fits, and the model does not. The kernel kills any of its three processes."""
     place.well({"container": {"resources": {"limits": {"memory": "24Mi"}}}})
     place.ready()
-    place.kubectl(f"exec deployment/ollama -- ollama run {labkit.model} Hello", code=None)
+    run = f"exec deployment/ollama -- ollama run {labkit.model} Hello"
+    return CommandFailed("kubectl exec", place.kubectl(run, code=None), "look")
 
 
 def wrong_image(place: Place) -> None:

@@ -125,6 +125,8 @@ KILLED_AT_LOAD = {
     "0.34.2": "llama-server process has terminated: signal: killed",
 }
 CUT_OFF = "an error was encountered while running the model: unexpected EOF"  # both
+# kubectl 1.37.2, of `exec … -- ollama run` when the kernel killed the client and not the server
+EXEC_KILLED = "CommandFailed: kubectl exec\nsaw: command terminated with exit code 137"
 # Ollama 0.34.2, whose limit of 150 MiB is too small for a model of 394 MiB
 KILLED_LOG = """\
 level=INFO source=sched.go:646 msg="Load failed" model=/ollama/.ollama/models/blobs/sha256-0\
@@ -224,6 +226,7 @@ SEEN = [
     *(("memory-limit", facts(error=f"saw: {said}")) for said in KILLED_AT_LOAD.values()),
     ("memory-limit", facts(error=f"OllamaSaid: it returned an error (HTTP 200)\nsaw: {CUT_OFF}")),
     ("memory-limit", facts(pod(ready=True), log=KILLED_LOG)),
+    ("memory-limit", facts(pod(ready=True, **LIMIT), error=EXEC_KILLED)),
     ("hook-misspelt-model", facts(pod(LOOPS, **HOOK), events=[HOOKED], log=PULLED)),
     (
         "hook-misspelt-model",
@@ -347,6 +350,7 @@ BEGUN = running(-3600)  # however slow this machine is
 NAME_UNKNOWN = {("client", "ollama"): "gaierror: [Errno -2] Name or service not known"}
 WELL = {
     "nothing": facts(),
+    "a command that was killed without a limit": facts(pod(ready=True), error=EXEC_KILLED),
     "a Service": facts(pod(ready=True), services=[service()], deployments=[deployment()]),
     "a port of one's own choice": facts(pod(ready=True), services=[service(80)]),
     "a proxy before it": facts(
