@@ -72,7 +72,7 @@ def fits(
 ) -> Fit:
     """Return how much memory a Pod with this model needs, and which nodes have that room.
 
-        lab.fits("lab-llama", context=2048, parallel=4, at="pod/ollama")
+        lab.fits(context=2048, parallel=4, at="pod/ollama")
 
     `at` is an Ollama that has the model on its disk: nothing is loaded. `context` is the tokens of
     one answer, by default the model's own `num_ctx` or 4096; `parallel` is OLLAMA_NUM_PARALLEL.
