@@ -145,14 +145,15 @@ def small_memory(facts: Facts) -> str:
         return f"{named(pod)}, container {container}: {message}"
     if found := _NO_MEMORY.search(facts.error) or _BROKE_OFF.search(facts.error):
         return f"Ollama reported: {found[0]}"
+    is_killed = _EXEC_KILLED.search(facts.error)
     for pod in filter(runs, facts.pods):
         # its last word on a prompt; a smaller model may have been answered since
         last = re.findall(r'\| (\d{3}) \|.*"/api/(?:generate|chat)"', facts.log(pod))[-1:]
         found = _NO_MEMORY.search(facts.log(pod))
         if found and last == ["500"]:
             return f"{named(pod)} said: {found[0]}"
-        limit = ((container_of(pod) or {}).get("resources") or {}).get("limits", {}).get("memory")
-        if limit and _EXEC_KILLED.search(facts.error):
+        limit = symptoms.memory_limit(container_of(pod) or {})
+        if limit and is_killed:
             return f"{named(pod)}: a command in it was killed (137), at the memory limit of {limit}"
     return ""
 

@@ -128,12 +128,17 @@ def hooks_failed(facts: Facts) -> list[dict]:
     return [pod for pod, found in troubles if found and found.reason == "FailedPostStartHook"]
 
 
+def memory_limit(container: dict) -> str | None:
+    """Of a container, as its manifest has it; None where there is none."""
+    return container.get("resources", {}).get("limits", {}).get("memory")
+
+
 def out_of_memory(facts: Facts) -> Iterator[tuple[dict, str, str]]:
     """Pod, container and what shows it, of each that the kernel killed at its limit."""
     for pod, status in statuses(facts):
         if is_settled(facts, status):
             continue
-        limit = _spec_of(pod, status["name"]).get("resources", {}).get("limits", {}).get("memory")
+        limit = memory_limit(_spec_of(pod, status["name"]))
         for state in (status.get("state", {}), status.get("lastState", {})):
             ended, waits = state.get("terminated", {}), state.get("waiting", {})
             said = f"{ended.get('message', '')} {waits.get('message', '')}"

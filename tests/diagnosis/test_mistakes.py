@@ -125,7 +125,7 @@ KILLED_AT_LOAD = {
     "0.34.2": "llama-server process has terminated: signal: killed",
 }
 CUT_OFF = "an error was encountered while running the model: unexpected EOF"  # both
-# kubectl 1.37.2, of `exec … -- ollama run` when the kernel killed the client and not the server
+# kubectl 1.37.2, of `exec … -- ollama run` in a container with a memory limit of 24 MiB
 EXEC_KILLED = "CommandFailed: kubectl exec\nsaw: command terminated with exit code 137"
 # Ollama 0.34.2, whose limit of 150 MiB is too small for a model of 394 MiB
 KILLED_LOG = """\
